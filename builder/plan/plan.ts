@@ -1,0 +1,69 @@
+/** What will be built and why: pure data, made without Docker and without network. `byom plan` prints it. */
+export interface Plan {
+  /** Absolute path of the model repo (the folder of cog.yaml). Not part of any cache key. */
+  readonly directory: string;
+  readonly platform: "linux/amd64" | "linux/arm64";
+  /** Local tag of the result, such as `cog-my-model`. */
+  readonly imageName: string;
+  readonly baseImage: Decision<string>;
+  /** `X.Y` or `X.Y.Z`, as the author wrote it. */
+  readonly pythonVersion: Decision<string>;
+  readonly cogVersion: Decision<string>;
+  readonly gpu: boolean;
+  /** Steps of the environment, in order; everything that must execute at build time. */
+  readonly environment: readonly EnvironmentStep[];
+  /** Repo files that the environment's steps read (requirements, local wheels): the whole build context. */
+  readonly contextFiles: readonly string[];
+  /** Large files that become layers of their own, below the code. */
+  readonly weights: readonly PlannedFile[];
+  /** Everything else of the repo that goes to /src. */
+  readonly code: readonly PlannedFile[];
+  /** Environment variables of the container. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** `run.cog.*` labels that are known before the build. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly workingDirectory: string;
+  readonly exposedPort: number;
+  /** `predict.py:Predictor`, or undefined for an image that is only an environment. */
+  readonly predictor?: string;
+  readonly trainer?: string;
+  /** OpenAPI 3.0.2 of inputs and outputs, as coglet reads it from /src/.cog/openapi_schema.json. */
+  readonly openApiSchema?: OpenApiDocument;
+}
+
+/** A value and where it came from, so that `byom plan` can say why. */
+export interface Decision<T> {
+  readonly value: T;
+  /** A sentence fragment: `cog.yaml:3 build.python_version`, `default`, `--base-image`. */
+  readonly reason: string;
+}
+
+export interface PlannedFile {
+  /** Relative to the model repo, `/`-separated. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly isExecutable: boolean;
+  /** Symbolic links keep their target text; weights are never links. */
+  readonly linkTarget?: string;
+}
+
+export type EnvironmentStep =
+  | { readonly kind: "system-packages"; readonly packages: readonly string[] }
+  | {
+      readonly kind: "python-requirements";
+      /** Lines exactly as the author wrote them. */
+      readonly lines: readonly string[];
+      /** Path of the requirements file in the repo, or undefined for `python_packages`. */
+      readonly file?: string;
+    }
+  | { readonly kind: "cog"; readonly cogVersion: string; readonly cogletVersion: string }
+  | { readonly kind: "run"; readonly command: string; readonly secrets: readonly SecretMount[] };
+
+export interface SecretMount {
+  readonly id: string;
+  readonly target: string;
+}
+
+export type OpenApiDocument = Readonly<Record<string, unknown>>;

@@ -1,0 +1,13 @@
+/** What a key may do: `admin` everything, `deploy` push and deploy, `call` predictions only. */
+export type Scope = "admin" | "deploy" | "call";
+
+export interface KeyIdentity {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+}
+
+/** Looks a presented secret up by its hash; held in memory, so that no call waits for a database. */
+export interface Keys {
+  verify(secret: string): KeyIdentity | undefined;
+}

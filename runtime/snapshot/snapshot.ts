@@ -1,0 +1,98 @@
+import type { ContainerSpec } from "../engine/engine.ts";
+
+/** The memory image of a warmed-up instance and its changed files. A cache entry, never the truth. */
+export interface Snapshot {
+  readonly id: string;
+  readonly key: CompatibilityKey;
+  readonly status: "pending" | "available" | "failed" | "expired";
+  /** Why it failed or expired. */
+  readonly reason?: string;
+  readonly sizeBytes: number;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly captureMs: number;
+  readonly warmUp?: WarmUp;
+}
+
+/** Everything that must be equal for a restore to be tried (reference: CRIU, CPU dispatch, mounts). */
+export interface CompatibilityKey {
+  readonly imageId: string;
+  readonly weightsDigest: string;
+  readonly cpuFeatures: string;
+  readonly kernel: string;
+  readonly criu: string;
+  readonly ociRuntime: string;
+  readonly cgroupVersion: string;
+  readonly gpu: string;
+  /** Mount destinations, sorted. */
+  readonly mounts: readonly string[];
+  /** Digest over the environment variables that setup() may have read. */
+  readonly environment: string;
+}
+
+/** A prediction whose answer is known, replayed after each restore before traffic. */
+export interface WarmUp {
+  readonly input: Readonly<Record<string, unknown>>;
+  /** The answer when two runs before the capture agreed; otherwise only success is compared. */
+  readonly output?: unknown;
+}
+
+/** How an instance came up, phase by phase, for the response header, the log and the metrics. */
+export interface StartReport {
+  readonly mode: "running" | "resumed" | "restored" | "cold";
+  /** Why it was not the faster mode: `snapshot failed: kernel changed from …`. */
+  readonly reason?: string;
+  readonly phases: readonly StartPhase[];
+  readonly totalMs: number;
+}
+
+export interface StartPhase {
+  /** `create`, `engine-start`, `criu`, `memory`, `setup`, `hooks`, `warm-up`, `unpause`, … */
+  readonly name: string;
+  readonly ms: number;
+  /** Memory phases: bytes filled, so that a rate can be shown. */
+  readonly bytes?: number;
+}
+
+/** Captures and restores; the instance life cycle drives it. Every method honours the signal. */
+export interface Snapshotter {
+  /** Undefined with a reason when this host cannot snapshot (no CRIU, no runtime, remote engine, GPU). */
+  readonly capability: {
+    readonly isAvailable: boolean;
+    readonly reason?: string;
+    readonly ociRuntime?: string;
+  };
+  key(
+    input: { spec: ContainerSpec; weightsDigest: string },
+    options: { signal: AbortSignal },
+  ): Promise<CompatibilityKey>;
+  /** The available snapshot of this key; or why there is none. */
+  find(
+    key: CompatibilityKey,
+  ): Promise<{ snapshot: Snapshot } | { snapshot?: undefined; reason: string }>;
+  /**
+   * Quiesces (hooks, allocator), dumps the running container and its changed files, publishes atomically.
+   * The container goes on serving. One capture per key at a time: a second caller joins the first.
+   */
+  capture(
+    input: { containerId: string; address: string; key: CompatibilityKey; warmUp?: WarmUp },
+    options: { signal: AbortSignal },
+  ): Promise<Snapshot>;
+  /** Between create and start: tells the OCI runtime wrapper to restore this container. */
+  prepareRestore(
+    input: { containerId: string; snapshot: Snapshot },
+    options: { signal: AbortSignal },
+  ): Promise<void>;
+  /** After start: what the wrapper did (it starts cold by itself when a restore fails), with phases. */
+  outcome(
+    containerId: string,
+  ): Promise<{ restored: boolean; reason?: string; phases: readonly StartPhase[] }>;
+  /** Reseeds generators in every Python process, runs after_restore hooks, replays the warm-up. Rejects on mismatch. */
+  prove(
+    input: { containerId: string; address: string; snapshot: Snapshot },
+    options: { signal: AbortSignal },
+  ): Promise<readonly StartPhase[]>;
+  quarantine(snapshot: Snapshot, reason: string): Promise<void>;
+  list(): Promise<readonly Snapshot[]>;
+  remove(snapshotId: string): Promise<void>;
+}

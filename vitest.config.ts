@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+
+/** A build of an environment downloads packages; nothing here waits longer than this. */
+const integrationTimeoutMs = 300_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "test/scenarios/**/*.test.ts"],
+          testTimeout: integrationTimeoutMs,
+          hookTimeout: integrationTimeoutMs,
+          // One engine and two cores are shared by all of them.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
