@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** A build of an environment downloads packages; nothing here waits longer than this. */
 const integrationTimeoutMs = 300_000;
 
-export default defineConfig({
+const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
@@ -20,3 +20,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;
