@@ -1,0 +1,82 @@
+import type { ImageToRun } from "../engine/engine.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** What a model does, in the catalog's words. */
+export type ModelTask =
+  | "text-generation"
+  | "image-to-text"
+  | "text-to-image"
+  | "text-embeddings"
+  | "other";
+
+/** One immutable build of a model, pinned by digest. */
+export interface Version {
+  readonly modelId: string;
+  /** 1, 2, 3, … per model, never reused. */
+  readonly number: number;
+  /** By digest: `registry/owner/name@sha256:…`. */
+  readonly image: ImageToRun;
+  /** `sha256:…` of the image manifest, taken from the reference. */
+  readonly digest: string;
+  readonly weightsDigest: string;
+  /** JSON Schema of the input, references resolved. */
+  readonly inputSchema: JsonObject;
+  readonly outputSchema: JsonObject;
+  /** The predictor is marked `@cog.streaming`. */
+  readonly isStreaming: boolean;
+  readonly hardware: string;
+  readonly settings: VersionSettings;
+  readonly card: ModelCard;
+  readonly example?: Example;
+  readonly createdBy?: string;
+  readonly gitRevision?: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+}
+
+/** A prediction that a healthy instance answers; the deploy runs it before traffic moves. */
+export interface Example {
+  readonly input: JsonObject;
+  /** The answer of the deploy's run, once there is one. */
+  readonly output?: unknown;
+}
+
+/** What the catalog says of the model beyond its schemas. */
+export interface ModelCard {
+  readonly description: string;
+  readonly task: ModelTask;
+  readonly requestFormats: readonly ("predictions" | "chat-completions")[];
+}
+
+/** How a version's containers run. */
+export interface VersionSettings {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly isReadOnly: boolean;
+  }[];
+  readonly memoryBytes?: number;
+  readonly cpus?: number;
+  readonly gpus?: "all" | readonly string[];
+  /** From container start to READY. */
+  readonly setupTimeoutMs: number;
+  /** For the example prediction. */
+  readonly exampleTimeoutMs: number;
+  /** `off`: never captured, never restored. */
+  readonly snapshots: "auto" | "off";
+}
+
+/** A model with large weights may read them for minutes; a setup that hangs must not hold a deploy for ever. */
+export const setupTimeoutDefaultMs = 600_000;
+/** One prediction on a slow CPU. */
+export const exampleTimeoutDefaultMs = 300_000;
+
+export const versionSettingsDefault: VersionSettings = {
+  environment: {},
+  mounts: [],
+  setupTimeoutMs: setupTimeoutDefaultMs,
+  exampleTimeoutMs: exampleTimeoutDefaultMs,
+  snapshots: "auto",
+};
