@@ -1,0 +1,16 @@
+import type { HostDirectories } from "../host/index.ts";
+import type { Output } from "./output.ts";
+
+/** Everything outside the process that a command may touch; made once in main.ts. */
+export interface Context {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The model repo: `-C DIR`, or the current folder. Absolute. */
+  readonly directory: string;
+  readonly homeDirectory: string;
+  readonly isRoot: boolean;
+  readonly directories: HostDirectories;
+  readonly output: Output;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly stdin: NodeJS.ReadableStream;
+}

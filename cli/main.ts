@@ -1,0 +1,99 @@
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { resolveDirectories } from "../host/index.ts";
+import { commands } from "./commands/index.ts";
+import type { Context } from "./context.ts";
+import { describeError, exitCodes, UsageError } from "./errors.ts";
+import { renderCommandHelp, renderHelp } from "./help.ts";
+import { createOutput, type Output } from "./output.ts";
+import { findCommand, parseCommandLine } from "./parse.ts";
+import { version } from "./version.ts";
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** Runs one command line; the only place that reads the process. */
+async function main(argv: readonly string[]): Promise<number> {
+  const output = createOutput(
+    {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      isColoured: process.stderr.isTTY === true && process.env["NO_COLOR"] === undefined,
+    },
+    argv.includes("--json"),
+  );
+  const interruption = listenForInterruption();
+  try {
+    await dispatch(argv, output, interruption);
+    return exitCodes.ok;
+  } catch (error) {
+    if (interruption.aborted) {
+      output.note("interrupted");
+      return exitCodes.interrupted;
+    }
+    reportError(error, output);
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
+  } finally {
+    // Keep-alive sockets of a finished command must not hold the process open.
+    process.stdout.write("", () => setTimeout(() => process.exit(), 50).unref());
+  }
+}
+
+async function dispatch(
+  argv: readonly string[],
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  if (argv.length === 0 || argv[0] === "help" || (argv[0] === "--help" && argv.length === 1)) {
+    return output.answer(
+      renderHelp(commands),
+      commands.map(({ name, summary }) => ({ name, summary })),
+    );
+  }
+  if (argv[0] === "--version" || argv[0] === "version")
+    return output.answer(`byom ${version}`, { version });
+  const found = findCommand(commands, argv);
+  if (found === undefined) {
+    throw new UsageError(
+      `there is no command "${argv.join(" ")}"`,
+      "byom --help lists the commands",
+    );
+  }
+  const { flags, positionals } = parseCommandLine(found.command, found.rest);
+  if (flags.has("help"))
+    return output.answer(renderCommandHelp(found.command), { usage: found.command.usage });
+  const context: Context = {
+    environment: process.env,
+    directory: resolve(flags.text("directory") ?? "."),
+    homeDirectory: homedir(),
+    isRoot: process.getuid?.() === 0,
+    directories: resolveDirectories(process.env, process.getuid?.() === 0),
+    output,
+    signal,
+    stdin: process.stdin,
+  };
+  await found.command.run({ flags, positionals, context });
+}
+
+/** The first Ctrl-C or SIGTERM asks the work to stop; a second one ends the process at once. */
+function listenForInterruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+      controller.abort(new DOMException(`stopped by ${name}`, "AbortError"));
+    });
+  }
+  return controller.signal;
+}
+
+function reportError(error: unknown, output: Output): void {
+  const described = describeError(error);
+  if (output.isJson) output.answer("", { error: described });
+  else {
+    output.note(`${output.style("red", "error:")} ${described.message}`);
+    if (described.hint !== undefined)
+      output.note(`${output.style("cyan", "try:")} ${described.hint}`);
+  }
+  if (process.env["BYOM_DEBUG"] !== undefined && error instanceof Error)
+    output.note(error.stack ?? "");
+}

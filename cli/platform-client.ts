@@ -1,0 +1,102 @@
+import { request } from "undici";
+import { loadAccess, type PlatformAccess } from "./credentials.ts";
+import type { Context } from "./context.ts";
+import { CommandError } from "./errors.ts";
+
+/** A deploy waits for setup(), which has its own deadline on the platform; here nothing is cut off earlier. */
+const noTimeout = 0;
+
+/** The admin API as the commands use it; every other client can use the same routes (see /api/v1/openapi.json). */
+export interface PlatformClient {
+  readonly access: PlatformAccess;
+  /** One JSON answer. `path` begins with `/`. */
+  call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  /** One event a line while the work goes on; resolves with the last one. */
+  follow(path: string, body: unknown, onEvent: (event: unknown) => void): Promise<unknown>;
+}
+
+export async function connectPlatform(context: Context): Promise<PlatformClient> {
+  const access = await loadAccess(context);
+  const send = async (method: string, path: string, body: unknown, accept: string) => {
+    try {
+      return await request(`${access.url}${path}`, {
+        method: method as "GET",
+        headers: {
+          authorization: `Bearer ${access.apiKey}`,
+          accept,
+          ...(body !== undefined && { "content-type": "application/json" }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        signal: context.signal,
+        headersTimeout: noTimeout,
+        bodyTimeout: noTimeout,
+      });
+    } catch (error) {
+      throw translate(error, access, context.signal);
+    }
+  };
+  return {
+    access,
+    call: async (method, path, body) => {
+      const response = await send(method, path, body, "application/json");
+      const text = await response.body.text();
+      if (response.statusCode >= 400) throw platformError(response.statusCode, text);
+      return text === "" ? undefined : JSON.parse(text);
+    },
+    follow: async (path, body, onEvent) => {
+      const response = await send("POST", path, body, "application/x-ndjson");
+      if (response.statusCode >= 400)
+        throw platformError(response.statusCode, await response.body.text());
+      let last: unknown;
+      try {
+        for await (const line of linesOf(response.body)) {
+          last = JSON.parse(line);
+          onEvent(last);
+        }
+      } catch (error) {
+        throw translate(error, access, context.signal);
+      }
+      return last;
+    },
+  };
+}
+
+async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of body) {
+    const lines = (rest + chunk.toString("utf8")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") yield line;
+  }
+  if (rest !== "") yield rest;
+}
+
+/** The platform's own `{error: {code, message, hint}}`. */
+export function platformError(status: number, text: string): CommandError {
+  let error: { code?: string; message?: string; hint?: string; details?: unknown } = {};
+  try {
+    error = (JSON.parse(text) as { error?: typeof error }).error ?? {};
+  } catch {
+    // A proxy's page instead of JSON: the status says what can be said.
+  }
+  return new CommandError({
+    code: error.code ?? `http_${status}`,
+    message: error.message ?? `the platform answered ${status}`,
+    ...(error.hint !== undefined && { hint: error.hint }),
+    ...(error.details !== undefined && { details: error.details }),
+  });
+}
+
+function translate(error: unknown, access: PlatformAccess, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  const code = (error as { code?: string }).code;
+  if (code === "ECONNREFUSED" || code === "ECONNRESET" || code === "UND_ERR_SOCKET") {
+    return new CommandError({
+      code: "platform_unreachable",
+      message: `the platform at ${access.url} does not answer (${code})`,
+      hint: "start it with `byom up --detach`; `byom status` shows whether it runs",
+      cause: error,
+    });
+  }
+  return error;
+}
