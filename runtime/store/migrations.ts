@@ -1,0 +1,93 @@
+import type { DatabaseSync } from "node:sqlite";
+
+import { StoreError } from "../errors.ts";
+
+/** Numbered by position, applied once each, never edited after a release: a change is a new entry at the end. */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE models (
+    id TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    next_version INTEGER NOT NULL DEFAULT 1
+  ) STRICT;
+
+  CREATE TABLE versions (
+    model_id TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    identity TEXT NOT NULL,
+    record TEXT NOT NULL,
+    example_output TEXT,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (model_id, number),
+    UNIQUE (model_id, identity)
+  ) STRICT;
+
+  CREATE TABLE deployments (
+    model_id TEXT PRIMARY KEY REFERENCES models (id) ON DELETE CASCADE,
+    traffic TEXT NOT NULL,
+    scaling TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE releases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_id TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    traffic TEXT NOT NULL,
+    scaling TEXT NOT NULL,
+    by TEXT,
+    created_at TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX releases_model ON releases (model_id, id);
+
+  CREATE TABLE instances (
+    id TEXT PRIMARY KEY,
+    model_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    container_id TEXT,
+    start TEXT,
+    created_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,
+    created_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE predictions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL,
+    status TEXT NOT NULL,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX predictions_model ON predictions (model, sequence);
+  CREATE INDEX predictions_unfinished ON predictions (sequence)
+    WHERE status IN ('starting', 'processing');
+  `,
+];
+
+/**
+ * Brings a database to the newest schema; `PRAGMA user_version` counts the applied migrations.
+ * @throws StoreError `database_too_new` when a newer byom wrote it: going on would lose what this one does not know.
+ */
+export function migrate(database: DatabaseSync): void {
+  const applied = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (applied > migrations.length) {
+    throw new StoreError(
+      "database_too_new",
+      `platform.db has schema ${applied}, this byom knows up to ${migrations.length}`,
+      { hint: "run the byom version that wrote it, or a newer one" },
+    );
+  }
+  for (const [index, sql] of migrations.entries()) {
+    if (index < applied) continue;
+    database.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
