@@ -12,7 +12,8 @@ class Output(BaseModel):
 
 class Runner(BaseRunner):
     def setup(self) -> None:
-        self.engine = RapidOCR()
+        # Pictures are looked at in their own size, larger ones scaled down to it (pixels of the longer side).
+        self.engine = RapidOCR(det_limit_type="max", det_limit_side_len=1600)
 
     def run(
         self,
