@@ -1,0 +1,430 @@
+import type { Deployment } from "../deployment/deployment.ts";
+import type { Version } from "../deployment/version.ts";
+import { AcquireError } from "../errors.ts";
+import { isServing, readHealth } from "../instance/health.ts";
+import type { Instance, ReadyInstance } from "../instance/instance.ts";
+import { resumeInstance } from "../instance/resume.ts";
+import { startInstance, type InstanceContext } from "../instance/start.ts";
+import { StartFailures } from "./failures.ts";
+import { runningReport, type Lease } from "./lease.ts";
+import type { AutoscaleLimits } from "./limits.ts";
+import { Member } from "./member.ts";
+import { retireMember } from "./retire.ts";
+import { WaitingList } from "./waiting.ts";
+
+/** What a pool needs of the platform around it. */
+export interface PoolContext extends InstanceContext {
+  readonly limits: AutoscaleLimits;
+  deployment(modelId: string): Deployment | undefined;
+  version(modelId: string, number: number): Version | undefined;
+  /** Called with an idle instance before it is paused: the moment for a missing snapshot. */
+  beforePause(member: Member, signal: AbortSignal): Promise<void>;
+}
+
+/** The instances of one model: hands out their slots, starts them when callers wait, lets them go when none does. */
+export class ModelPool {
+  readonly modelId: string;
+  readonly #context: PoolContext;
+  readonly #members = new Map<string, Member>();
+  readonly #waiting: WaitingList;
+  /** At most one start per version at a time: callers of a model at zero join one wake-up. */
+  readonly #starts = new Map<number, Promise<void>>();
+  readonly #failures: StartFailures;
+  readonly #stop = new AbortController();
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(modelId: string, context: PoolContext) {
+    this.modelId = modelId;
+    this.#context = context;
+    this.#waiting = new WaitingList(context.limits.queueMax);
+    this.#failures = new StartFailures(modelId, context.limits);
+  }
+
+  /** Reserves a slot of the version, waking an instance when there is none. */
+  async acquire(version: number, signal: AbortSignal): Promise<Lease> {
+    this.#assertOpen();
+    signal.throwIfAborted();
+    const member = this.#memberWithSlot(version);
+    if (member !== undefined && this.#waiting.first(version) === undefined) {
+      return this.#lease(member, false);
+    }
+    this.#assertNotFailing(version);
+    const { modelId } = this;
+    const joined = this.#waiting.join({ version, nowMs: this.#nowMs, signal, modelId });
+    this.#serve(version);
+    return await joined;
+  }
+
+  /** Takes over a running instance: one that a deploy has proven, or one that outlived the platform before. */
+  add(instance: ReadyInstance, state: "ready" | "paused" = "ready"): void {
+    this.#members.set(instance.id, new Member(instance, this.#nowMs, state));
+    this.#serve(instance.version);
+  }
+
+  /** An instance of the version runs when this resolves. Rejects as the start did. */
+  async warm(version: number, signal: AbortSignal): Promise<void> {
+    const lease = await this.acquire(version, signal);
+    lease.release("done");
+  }
+
+  instances(): readonly Instance[] {
+    return [...this.#members.values()].map((member) => member.describe());
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** After the desired state changed: instances of versions without traffic finish their work and go. */
+  retarget(): void {
+    const traffic = this.#context.deployment(this.modelId)?.traffic ?? [];
+    const isWanted = (version: number): boolean =>
+      traffic.some((share) => share.version === version);
+    for (const member of this.#members.values()) {
+      if (!isWanted(member.version)) this.#drain(member, "another version took over");
+    }
+  }
+
+  /** Takes every idle instance to `paused` or stops it; busy ones follow when they have finished. */
+  async scaleToZero(tier: "paused" | "stopped"): Promise<void> {
+    await Promise.allSettled(this.#starts.values());
+    if (tier === "paused") await this.#untilIdle();
+    const members = [...this.#members.values()];
+    await Promise.all(
+      members.map(async (member) => {
+        if (tier === "paused" && member.state === "ready") return await this.#pause(member);
+        if (tier === "stopped") return await this.#retire(member, "scaled to zero");
+      }),
+    );
+  }
+
+  /** Looks at idle times, health, queues and the lower bound. Called every `tickMs`. */
+  tick(): void {
+    if (this.#stop.signal.aborted) return;
+    for (const member of this.#members.values()) this.#tickMember(member);
+    this.#failLateWaiters();
+    for (const version of this.#waiting.versions()) this.#serve(version);
+    this.#keepMinimum();
+  }
+
+  /** No new slots; resolves when the last lease came back or the drain time is over, with containers gone or kept. */
+  async stop(options: { keepInstances: boolean }): Promise<void> {
+    this.#stop.abort(this.#closedError());
+    for (const waiter of this.#waiting.list()) waiter.fail(this.#closedError());
+    await Promise.allSettled(this.#starts.values());
+    if (options.keepInstances) {
+      await this.#untilIdle();
+    } else {
+      const members = [...this.#members.values()];
+      await Promise.all(members.map((member) => this.#retire(member, "the platform stops")));
+    }
+    await Promise.allSettled(this.#background);
+  }
+
+  /** Forgets everything at once; the containers are the caller's. */
+  close(): void {
+    this.#stop.abort(this.#closedError());
+    for (const waiter of this.#waiting.list()) waiter.fail(this.#closedError());
+    this.#members.clear();
+  }
+
+  get #nowMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
+  #of(version: number): readonly Member[] {
+    return [...this.#members.values()].filter((member) => member.version === version);
+  }
+
+  #concurrency(): number {
+    return this.#context.deployment(this.modelId)?.scaling.concurrency ?? 1;
+  }
+
+  #memberWithSlot(version: number): Member | undefined {
+    const concurrency = this.#concurrency();
+    let best: Member | undefined;
+    for (const member of this.#members.values()) {
+      if (member.version !== version || !member.hasSlot(concurrency)) continue;
+      if (best === undefined || member.inFlight < best.inFlight) best = member;
+    }
+    return best;
+  }
+
+  #lease(member: Member, isWoken: boolean): Lease {
+    member.take(this.#nowMs);
+    let isReleased = false;
+    return {
+      origin: member.origin,
+      instanceId: member.id,
+      version: member.version,
+      start: isWoken ? member.start : runningReport,
+      release: (outcome) => {
+        if (isReleased) return;
+        isReleased = true;
+        member.give(this.#nowMs);
+        if (outcome === "failed" && member.isLive) this.#inBackground(() => this.#check(member));
+        this.#serve(member.version);
+      },
+    };
+  }
+
+  /** Gives free slots to those who wait, in their order; starts an instance when that does not help them. */
+  #serve(version: number, woken?: Member): void {
+    for (;;) {
+      const waiter = this.#waiting.first(version);
+      if (waiter === undefined || this.#stop.signal.aborted) return;
+      const member = this.#memberWithSlot(version);
+      if (member === undefined) break;
+      waiter.settle(this.#lease(member, member === woken));
+    }
+    if (this.#starts.has(version)) return;
+    const members = this.#of(version);
+    if (members.some((member) => member.isHeld)) return;
+    const live = members.filter((member) => member.isLive).length;
+    const max = this.#context.deployment(this.modelId)?.scaling.max ?? 1;
+    if (live === 0 || (live < max && this.#hasWaitedLong(version))) this.#wake(version);
+  }
+
+  #hasWaitedLong(version: number): boolean {
+    const waiter = this.#waiting.first(version);
+    const { scaleUpDelayMs } = this.#context.limits;
+    return waiter !== undefined && this.#nowMs - waiter.enqueuedAtMs >= scaleUpDelayMs;
+  }
+
+  #wake(version: number): void {
+    const start = this.#bringUp(version).then(
+      (member) => {
+        this.#starts.delete(version);
+        this.#failures.forget(version);
+        this.#serve(version, member);
+      },
+      (error: unknown) => {
+        this.#starts.delete(version);
+        this.#failWaiters(version, error);
+      },
+    );
+    this.#starts.set(version, start);
+  }
+
+  async #bringUp(version: number): Promise<Member> {
+    const { signal } = this.#stop;
+    const record = this.#context.version(this.modelId, version);
+    if (record === undefined) {
+      throw new AcquireError("model_not_found", `${this.modelId} has no version ${version}`);
+    }
+    const paused = this.#of(version).find((member) => member.state === "paused");
+    let reason: string | undefined;
+    if (paused !== undefined) {
+      reason = await this.#resume(paused);
+      if (reason === undefined) return paused;
+    }
+    const instance = await startInstance(this.#context, {
+      version: record,
+      concurrency: this.#concurrency(),
+      signal,
+      reason,
+    });
+    const member = new Member(instance, this.#nowMs);
+    this.#members.set(member.id, member);
+    return member;
+  }
+
+  /** Undefined when the paused instance serves again, else why it does not; it is gone then. */
+  async #resume(member: Member): Promise<string | undefined> {
+    try {
+      await member.change(async () => {
+        member.start = await resumeInstance(this.#context, member, {
+          timeoutMs: this.#context.limits.resumeTimeoutMs,
+          signal: this.#stop.signal,
+        });
+        member.moveTo("starting", this.#nowMs);
+        member.moveTo("ready", this.#nowMs);
+        this.#keep(member, "ready");
+      });
+      const { id: instanceId, modelId, version, start } = member;
+      this.#context.emit({ modelId, version, instanceId, type: "instance-ready", start });
+      return undefined;
+    } catch (error) {
+      this.#stop.signal.throwIfAborted();
+      const reason = `resume failed: ${error instanceof Error ? error.message : String(error)}`;
+      await this.#crash(member, reason);
+      return reason;
+    }
+  }
+
+  #failWaiters(version: number, cause: unknown): void {
+    const error = this.#failures.record(version, cause, this.#nowMs);
+    if (this.#of(version).some((member) => member.isLive)) return;
+    for (const waiter of this.#waiting.list(version)) waiter.fail(error);
+  }
+
+  #assertNotFailing(version: number): void {
+    if (this.#starts.has(version) || this.#of(version).some((member) => member.isLive)) return;
+    const refusal = this.#failures.refusal(version, this.#nowMs);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  #tickMember(member: Member): void {
+    const { limits } = this.#context;
+    const idleMs = this.#nowMs - member.sinceMs;
+    if (member.state === "paused") {
+      const stopTimeoutMs = this.#context.deployment(this.modelId)?.scaling.stopTimeoutMs ?? 0;
+      if (idleMs >= stopTimeoutMs && !this.#starts.has(member.version)) {
+        this.#inBackground(() => this.#retire(member, "idle"));
+      }
+    } else if (member.state === "ready" && !member.isHeld) {
+      if (this.#mayRest(member, idleMs)) this.#inBackground(() => this.#rest(member));
+      else if (this.#nowMs - member.checkedAtMs >= limits.livenessIntervalMs) {
+        this.#inBackground(() => this.#check(member));
+      }
+    }
+  }
+
+  #mayRest(member: Member, idleMs: number): boolean {
+    const deployment = this.#context.deployment(this.modelId);
+    if (deployment === undefined) return true;
+    const { min, idleTimeoutMs } = deployment.scaling;
+    if (idleMs < idleTimeoutMs || this.#waiting.first(member.version) !== undefined) return false;
+    const isWanted = deployment.traffic.some((share) => share.version === member.version);
+    return this.#of(member.version).filter((other) => other.isLive).length > (isWanted ? min : 0);
+  }
+
+  async #rest(member: Member): Promise<void> {
+    await this.#hold(member, (signal) => this.#context.beforePause(member, signal));
+    if (member.state === "ready" && this.#waiting.first(member.version) === undefined) {
+      await this.#pause(member);
+    }
+  }
+
+  async #pause(member: Member): Promise<void> {
+    member.moveTo("paused", this.#nowMs);
+    try {
+      await member.change(async () => {
+        await this.#context.engine.pause(member.containerId, { signal: this.#stop.signal });
+      });
+      this.#keep(member, "paused");
+      const { id: instanceId, modelId, version } = member;
+      this.#context.emit({ modelId, version, instanceId, type: "instance-pause" });
+    } catch {
+      this.#stop.signal.throwIfAborted();
+      await this.#retire(member, "idle, and the engine cannot pause it");
+    }
+  }
+
+  /** Asks a doubtful instance how it is; one that does not serve is replaced. */
+  async #check(member: Member): Promise<void> {
+    if (member.isHeld) return;
+    const { dispatcher } = this.#context;
+    await this.#hold(member, async (signal) => {
+      const health = await readHealth(member.origin, { dispatcher, signal });
+      member.checkedAtMs = this.#nowMs;
+      if (isServing(health) || !member.isLive) return;
+      await this.#crash(member, `its health check says ${health.status}`);
+    });
+  }
+
+  async #hold(member: Member, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    member.isHeld = true;
+    try {
+      await work(this.#stop.signal);
+    } finally {
+      member.isHeld = false;
+      this.#serve(member.version);
+    }
+  }
+
+  async #crash(member: Member, reason: string): Promise<void> {
+    const { id: instanceId, modelId, version } = member;
+    member.moveTo("stopped", this.#nowMs);
+    this.#context.emit({ modelId, version, instanceId, type: "instance-crash", reason });
+    this.#members.delete(member.id);
+    this.#serve(version);
+    await retireMember(this.#context, member, { graceMs: 0 });
+  }
+
+  #drain(member: Member, reason: string): void {
+    if (member.state === "draining" || member.state === "stopped") return;
+    this.#inBackground(() => this.#retire(member, reason));
+  }
+
+  /** Lets an instance finish what it has, then stops and removes it. */
+  async #retire(member: Member, reason: string): Promise<void> {
+    if (member.state === "draining" || member.state === "stopped") return;
+    const { id: instanceId, modelId, version } = member;
+    const { limits, clock, emit } = this.#context;
+    const wasPaused = member.state === "paused";
+    member.moveTo("draining", this.#nowMs);
+    emit({ modelId, version, instanceId, type: "instance-drain", reason });
+    while (member.inFlight > 0 && this.#nowMs - member.sinceMs < limits.drainTimeoutMs) {
+      await clock.delay(drainPollMs);
+    }
+    member.moveTo("stopped", this.#nowMs);
+    this.#members.delete(member.id);
+    const graceMs = wasPaused ? 0 : limits.stopGraceMs;
+    await member.change(() => retireMember(this.#context, member, { graceMs }));
+    emit({ modelId, version, instanceId, type: "instance-stop", reason });
+    this.#serve(version);
+  }
+
+  #keepMinimum(): void {
+    const deployment = this.#context.deployment(this.modelId);
+    if (deployment === undefined || deployment.scaling.min === 0) return;
+    for (const { version } of deployment.traffic) {
+      const live = this.#of(version).filter((member) => member.isLive).length;
+      const isBackingOff = this.#failures.refusal(version, this.#nowMs) !== undefined;
+      if (live < deployment.scaling.min && !this.#starts.has(version) && !isBackingOff) {
+        this.#wake(version);
+      }
+    }
+  }
+
+  #failLateWaiters(): void {
+    const { queueTimeoutMs } = this.#context.limits;
+    for (const waiter of this.#waiting.list()) {
+      if (this.#starts.has(waiter.version)) continue;
+      if (this.#nowMs - waiter.enqueuedAtMs < queueTimeoutMs) continue;
+      waiter.fail(
+        new AcquireError("capacity", `every instance of ${this.modelId} stayed busy`, {
+          retryAfterMs: queueTimeoutMs,
+          hint: "raise scaling.max or scaling.concurrency of the deployment",
+        }),
+      );
+    }
+  }
+
+  #keep(member: Member, state: "ready" | "paused"): void {
+    const { id, modelId, version, containerId, createdAt, start } = member;
+    this.#context.instances.put({ id, modelId, version, state, containerId, createdAt, start });
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const run = work()
+      .catch(() => {})
+      .finally(() => this.#background.delete(run));
+    this.#background.add(run);
+  }
+
+  async #untilIdle(): Promise<void> {
+    const { limits, clock } = this.#context;
+    const startedAt = this.#nowMs;
+    const isBusy = (): boolean => [...this.#members.values()].some((member) => member.inFlight > 0);
+    while (isBusy() && this.#nowMs - startedAt < limits.drainTimeoutMs) {
+      await clock.delay(drainPollMs);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#stop.signal.aborted) throw this.#closedError();
+  }
+
+  #closedError(): AcquireError {
+    return new AcquireError("shutting_down", `the platform is stopping ${this.modelId}`, {
+      retryAfterMs: retryAfterStopMs,
+    });
+  }
+}
+
+/** Leases come back by a call, not by an event of ours: a coarse look is enough while draining. */
+const drainPollMs = 20;
+/** A restart of the platform takes a few seconds. */
+const retryAfterStopMs = 5000;

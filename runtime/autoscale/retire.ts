@@ -1,0 +1,27 @@
+import type { InstanceContext } from "../instance/start.ts";
+import type { Member } from "./member.ts";
+
+/** Room for the engine beyond the container's own grace. */
+const retireTimeoutMs = 30_000;
+
+/**
+ * Stops and removes a member's container, then forgets it. The record goes last: a kill -9 in between leaves a
+ * container that the next start still knows how to judge. Never rejects: what stays behind is removed then.
+ */
+export async function retireMember(
+  context: Pick<InstanceContext, "engine" | "instances">,
+  member: Member,
+  options: { readonly graceMs: number },
+): Promise<void> {
+  const { engine, instances } = context;
+  const signal = AbortSignal.timeout(retireTimeoutMs + options.graceMs);
+  try {
+    if (options.graceMs > 0) {
+      await engine.stop(member.containerId, { graceMs: options.graceMs, signal }).catch(() => {});
+    }
+    await engine.remove(member.containerId, { signal });
+    instances.remove(member.id);
+  } catch {
+    // The engine is away: the record stays, and the next start of the platform removes both.
+  }
+}

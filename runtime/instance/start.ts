@@ -1,0 +1,309 @@
+import { randomBytes } from "node:crypto";
+
+import type { Dispatcher } from "undici";
+
+import { timestamp, type Clock } from "../clock.ts";
+import type { Version } from "../deployment/version.ts";
+import type { ContainerSpec, Engine } from "../engine/engine.ts";
+import { StartError, type StartPhaseName } from "../errors.ts";
+import type { InstanceEvent } from "../events.ts";
+import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
+import type { InstanceStore } from "../store/instances.ts";
+import { diagnose } from "./diagnose.ts";
+import type { ReadyInstance } from "./instance.ts";
+import { waitUntilReady } from "./readiness.ts";
+import { instanceSpec } from "./spec.ts";
+
+/** What starting an instance needs of the platform. */
+export interface InstanceContext {
+  readonly engine: Engine;
+  readonly snapshotter: Snapshotter;
+  readonly instances: InstanceStore;
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+  readonly platformId: string;
+  readonly network: string;
+  readonly emit: (event: InstanceEvent) => void;
+}
+
+export interface StartRequest {
+  readonly version: Version;
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  /** Why the caller could not use a faster way, such as a resume that failed. */
+  readonly reason?: string | undefined;
+}
+
+/** A restore takes seconds at most; one that hangs must leave time for the cold start behind it. */
+const restoreTimeoutMs = 60_000;
+/** A failed start leaves its container behind for no longer than this. */
+const cleanUpTimeoutMs = 30_000;
+
+/**
+ * Brings up one instance: from its snapshot when there is one that fits, else cold, each falling through to the next
+ * with the reason recorded. The container of a failed start is removed.
+ * @throws StartError with the phase, the exit code, the out-of-memory flag and the last log lines; the signal's
+ * reason when the caller gave up.
+ */
+export async function startInstance(
+  context: InstanceContext,
+  request: StartRequest,
+): Promise<ReadyInstance> {
+  const attempt = new StartAttempt(context, request);
+  try {
+    return await attempt.run();
+  } catch (error) {
+    const failure = await attempt.explain(error);
+    await attempt.discard();
+    context.instances.remove(attempt.instanceId);
+    context.emit({ ...attempt.subject, type: "instance-fail", message: failure.message });
+    throw failure;
+  }
+}
+
+/** One start: its container, its phases, and where it is. A class, because a failure needs all three. */
+class StartAttempt {
+  readonly instanceId: string = `i-${randomBytes(6).toString("hex")}`;
+  readonly #context: InstanceContext;
+  readonly #request: StartRequest;
+  /** The caller's; joined with the deadline once the image is there, since a pull is not the model's doing. */
+  #signal: AbortSignal;
+  #deadline: AbortSignal | undefined;
+  readonly #createdAt: string;
+  readonly #phases: StartPhase[] = [];
+  #containerId: string | undefined;
+  #phase: StartPhaseName = "image";
+  #setupLogs: string | undefined;
+
+  constructor(context: InstanceContext, request: StartRequest) {
+    this.#context = context;
+    this.#request = request;
+    this.#signal = request.signal;
+    this.#createdAt = timestamp(context.clock);
+  }
+
+  get subject(): { modelId: string; version: number; instanceId: string } {
+    const { modelId, number } = this.#request.version;
+    return { modelId, version: number, instanceId: this.instanceId };
+  }
+
+  async run(): Promise<ReadyInstance> {
+    const { clock, emit } = this.#context;
+    const startedAt = clock.monotonicMs();
+    this.#record("created");
+    emit({ ...this.subject, type: "instance-start" });
+    const spec = await this.#spec();
+    this.#deadline = AbortSignal.timeout(this.#request.version.settings.setupTimeoutMs);
+    this.#signal = AbortSignal.any([this.#signal, this.#deadline]);
+    const snapshot = await this.#findSnapshot(spec);
+    const reasons = [this.#request.reason, snapshot.reason];
+    let origin: string | undefined;
+    if (snapshot.snapshot !== undefined) {
+      const restored = await this.#restore(spec, snapshot.snapshot);
+      origin = restored.origin;
+      reasons.push(restored.reason);
+      if (restored.isRestored) return this.#ready("restored", restored.origin, startedAt, reasons);
+    }
+    origin ??= await this.#startCold(spec);
+    return this.#ready("cold", origin, startedAt, reasons);
+  }
+
+  /** The error to reject with: the caller's own reason, or a StartError with everything that is known. */
+  async explain(error: unknown): Promise<Error> {
+    const { signal, version } = this.#request;
+    if (signal.aborted)
+      return signal.reason instanceof Error ? signal.reason : new Error("aborted");
+    if (error instanceof StartError) return error;
+    const name = `${version.modelId} version ${version.number}`;
+    const isLate = this.#deadline?.aborted === true;
+    const cause = error instanceof Error ? error.message : String(error);
+    return await diagnose({
+      engine: this.#context.engine,
+      containerId: this.#containerId,
+      phase: this.#phase,
+      code: isLate ? "start_timeout" : "start_failed",
+      message: isLate
+        ? `${name} was not ready after ${version.settings.setupTimeoutMs / 1000} s (${this.#phase})`
+        : `${name} did not start: ${cause}`,
+      setupLogs: this.#setupLogs,
+      cause: error,
+    });
+  }
+
+  /** Removes the container, if there is one; a removal that fails is left to the platform's next start. */
+  async discard(): Promise<void> {
+    if (this.#containerId === undefined) return;
+    const signal = AbortSignal.timeout(cleanUpTimeoutMs);
+    await this.#context.engine.remove(this.#containerId, { signal }).catch(() => {});
+    this.#containerId = undefined;
+  }
+
+  async #spec(): Promise<ContainerSpec> {
+    const { engine, snapshotter, platformId, network } = this.#context;
+    const { version, concurrency } = this.#request;
+    const image = await this.#measure("image", () =>
+      engine.ensureImage(version.image, { signal: this.#signal }),
+    );
+    return instanceSpec({
+      version,
+      imageId: image.imageId,
+      instanceId: this.instanceId,
+      platformId,
+      network,
+      concurrency,
+      ociRuntime:
+        version.settings.snapshots === "auto" ? snapshotter.capability.ociRuntime : undefined,
+    });
+  }
+
+  async #findSnapshot(
+    spec: ContainerSpec,
+  ): Promise<
+    { snapshot: Snapshot; reason?: undefined } | { snapshot?: undefined; reason: string }
+  > {
+    const { snapshotter } = this.#context;
+    const { version } = this.#request;
+    if (version.settings.snapshots === "off")
+      return { reason: "snapshots are off for this version" };
+    const { capability } = snapshotter;
+    if (!capability.isAvailable) {
+      return { reason: capability.reason ?? "this host cannot snapshot" };
+    }
+    try {
+      const key = await snapshotter.key(
+        { spec, weightsDigest: version.weightsDigest },
+        { signal: this.#signal },
+      );
+      const found = await snapshotter.find(key);
+      return found.snapshot === undefined ? found : { snapshot: found.snapshot };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      return { reason: `no snapshot could be looked up: ${messageOf(error)}` };
+    }
+  }
+
+  async #create(spec: ContainerSpec): Promise<string> {
+    this.#containerId = await this.#measure("create", () =>
+      this.#context.engine.create(spec, { signal: this.#signal }),
+    );
+    this.#record("starting");
+    return this.#containerId;
+  }
+
+  async #startCold(spec: ContainerSpec): Promise<string> {
+    const containerId = await this.#create(spec);
+    await this.#measure("engine-start", () =>
+      this.#context.engine.start(containerId, { signal: this.#signal }),
+    );
+    return await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
+  }
+
+  /**
+   * Restores into a new container and lets it prove itself. A failure quarantines the snapshot; where the OCI runtime
+   * has already started the container cold by itself, that container is the instance, otherwise a new one will be.
+   */
+  async #restore(
+    spec: ContainerSpec,
+    snapshot: Snapshot,
+  ): Promise<
+    | { isRestored: true; origin: string; reason?: undefined }
+    | { isRestored: false; origin: string | undefined; reason: string }
+  > {
+    const { engine, snapshotter } = this.#context;
+    const containerId = await this.#create(spec);
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(restoreTimeoutMs)]);
+    try {
+      await snapshotter.prepareRestore({ containerId, snapshot }, { signal });
+      await this.#measure("engine-start", () => engine.start(containerId, { signal }));
+      const outcome = await snapshotter.outcome(containerId);
+      this.#phases.push(...outcome.phases);
+      if (!outcome.restored) {
+        const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
+        const origin = await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
+        return { isRestored: false, origin, reason };
+      }
+      const origin = await this.#measure("ready", () => this.#waitUntilReady(signal));
+      const address = new URL(origin).host;
+      this.#phases.push(
+        ...(await snapshotter.prove({ containerId, address, snapshot }, { signal })),
+      );
+      return { isRestored: true, origin };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (this.#phase === "setup") throw error;
+      const reason = await this.#quarantine(snapshot, messageOf(error));
+      await this.discard();
+      return { isRestored: false, origin: undefined, reason };
+    }
+  }
+
+  async #quarantine(snapshot: Snapshot, reason: string): Promise<string> {
+    const { snapshotter, emit } = this.#context;
+    await snapshotter.quarantine(snapshot, reason).catch(() => {});
+    emit({ ...this.subject, type: "snapshot-quarantine", snapshotId: snapshot.id, reason });
+    return `snapshot failed: ${reason}`;
+  }
+
+  async #waitUntilReady(signal: AbortSignal): Promise<string> {
+    const { engine, dispatcher, clock } = this.#context;
+    const readiness = await waitUntilReady({
+      engine,
+      containerId: this.#containerId ?? "",
+      dispatcher,
+      clock,
+      signal,
+    });
+    if (readiness.isReady) return readiness.origin;
+    this.#setupLogs = readiness.setupLogs;
+    throw new Error(readiness.reason);
+  }
+
+  #ready(
+    mode: "restored" | "cold",
+    origin: string,
+    startedAt: number,
+    reasons: readonly (string | undefined)[],
+  ): ReadyInstance {
+    const reason = reasons.filter((part) => part !== undefined).join("; ");
+    const start = {
+      mode,
+      ...(reason === "" ? {} : { reason }),
+      phases: this.#phases,
+      totalMs: this.#context.clock.monotonicMs() - startedAt,
+    };
+    const { modelId, version } = this.subject;
+    const containerId = this.#containerId ?? "";
+    const facts = { id: this.instanceId, modelId, version, createdAt: this.#createdAt };
+    this.#context.instances.put({ ...facts, state: "ready", containerId, start });
+    this.#context.emit({ ...this.subject, type: "instance-ready", start });
+    return { ...facts, state: "ready", containerId, origin, start };
+  }
+
+  #record(state: "created" | "starting"): void {
+    const { modelId, version } = this.subject;
+    this.#context.instances.put({
+      id: this.instanceId,
+      modelId,
+      version,
+      state,
+      ...(this.#containerId === undefined ? {} : { containerId: this.#containerId }),
+      createdAt: this.#createdAt,
+    });
+  }
+
+  async #measure<Result>(
+    name: StartPhaseName | "ready",
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const { clock } = this.#context;
+    this.#phase = name === "ready" ? "prove" : name;
+    const startedAt = clock.monotonicMs();
+    const result = await work();
+    this.#phases.push({ name, ms: clock.monotonicMs() - startedAt });
+    return result;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
