@@ -1,4 +1,5 @@
 import type { Descriptor } from "./oci/descriptor.ts";
+import { digestOf } from "./oci/digest.ts";
 
 /**
  * Bytes that can be read again from any offset without a temporary file: a layer made of file segments,
@@ -11,4 +12,23 @@ export interface BlobSource {
     readonly offset?: number;
     readonly signal?: AbortSignal;
   }): AsyncIterable<Uint8Array>;
+}
+
+/** A blob held in memory, for configs and other small things. */
+export function blobFromBytes(
+  bytes: Uint8Array,
+  options: { readonly mediaType: string; readonly annotations?: Readonly<Record<string, string>> },
+): BlobSource {
+  return {
+    descriptor: {
+      mediaType: options.mediaType,
+      digest: digestOf(bytes),
+      size: bytes.byteLength,
+      ...(options.annotations ? { annotations: options.annotations } : {}),
+    },
+    async *open({ offset = 0, signal } = {}) {
+      signal?.throwIfAborted();
+      if (offset < bytes.byteLength) yield bytes.subarray(offset);
+    },
+  };
 }
