@@ -10,6 +10,8 @@ export interface Plan {
   readonly pythonVersion: Decision<string>;
   readonly cogVersion: Decision<string>;
   readonly gpu: boolean;
+  /** The CUDA version that the author asks for; absent when the packages bring their own. */
+  readonly cuda?: Decision<string>;
   /** Steps of the environment, in order; everything that must execute at build time. */
   readonly environment: readonly EnvironmentStep[];
   /** Repo files that the environment's steps read (requirements, local wheels): the whole build context. */
@@ -20,6 +22,10 @@ export interface Plan {
   readonly code: readonly PlannedFile[];
   /** Environment variables of the container. */
   readonly variables: Readonly<Record<string, string>>;
+  /** The author's own part of `variables`, which the environment's steps see too. */
+  readonly buildVariables: Readonly<Record<string, string>>;
+  /** What of the host's network configuration the build needs; never part of a layer. */
+  readonly hostTrust?: HostTrust;
   /** `run.cog.*` labels that are known before the build. */
   readonly labels: Readonly<Record<string, string>>;
   readonly entrypoint: readonly string[];
@@ -40,6 +46,14 @@ export interface Decision<T> {
   readonly reason: string;
 }
 
+/** Files of the host that the build context carries under `.byom/` for the duration of a build. */
+export interface HostTrust {
+  /** `.byom/ca.crt`: the host's certificate bundle (PEM). */
+  readonly hasCertificates: boolean;
+  /** `.byom/pip.conf`: the host's pip configuration. */
+  readonly hasPipConfiguration?: boolean;
+}
+
 export interface PlannedFile {
   /** Relative to the model repo, `/`-separated. */
   readonly path: string;
@@ -50,15 +64,29 @@ export interface PlannedFile {
 }
 
 export type EnvironmentStep =
-  | { readonly kind: "system-packages"; readonly packages: readonly string[] }
+  | {
+      readonly kind: "system-packages";
+      readonly packages: readonly string[];
+      /** Why a package that the author did not name is there, by package. */
+      readonly reasons: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: "python-requirements";
       /** Lines exactly as the author wrote them. */
       readonly lines: readonly string[];
       /** Path of the requirements file in the repo, or undefined for `python_packages`. */
       readonly file?: string;
+      /** Repo files that pip reads in this step, the file itself among them. */
+      readonly files: readonly string[];
+      /** True when pip builds a folder of the repo (`-e .`), so that it needs the whole context. */
+      readonly needsContext: boolean;
     }
-  | { readonly kind: "cog"; readonly cogVersion: string; readonly cogletVersion: string }
+  | {
+      readonly kind: "cog";
+      /** Exact versions of the upstream packages, or `prerelease` for the newest of both. */
+      readonly cogVersion: string;
+      readonly cogletVersion: string;
+    }
   | { readonly kind: "run"; readonly command: string; readonly secrets: readonly SecretMount[] };
 
 export interface SecretMount {

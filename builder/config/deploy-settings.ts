@@ -1,0 +1,179 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Problem } from "../problem.ts";
+import { flagField, numberField, textField } from "./fields.ts";
+import { issueProblems, problemAt } from "./issues.ts";
+import { unknownKeyProblems } from "./keys.ts";
+import { hasErrors, sortProblems } from "./problems.ts";
+import { readSource } from "./read-source.ts";
+import { isSourceMapping, toPlain, valueAt } from "./source.ts";
+import type { SourceDocument } from "./source.ts";
+import { parseBytes, parseDurationMs } from "./units.ts";
+
+/** What byom.yaml says: how the model is deployed. Cog does not read it. */
+export interface DeploySettings {
+  /** Model id in the catalog, `owner/name`. */
+  readonly model?: string;
+  readonly description?: string;
+  /** Such as `text-generation`. */
+  readonly task?: string;
+  readonly example?: {
+    /** Inputs by name; text that starts with `@` is a file's path relative to the repo. */
+    readonly input: Readonly<Record<string, unknown>>;
+  };
+  readonly scaling?: ScalingSettings;
+  readonly setupTimeoutMs?: number;
+  readonly predictionTimeoutMs?: number;
+  readonly memoryBytes?: number;
+  /** Number of CPU cores, fractions allowed. */
+  readonly cpus?: number;
+  /** Whether instances start from a snapshot. */
+  readonly snapshot?: boolean;
+  /** How the model's inputs and outputs map to chat requests; the gateway reads it. */
+  readonly chat?: Readonly<Record<string, unknown>>;
+}
+
+export interface ScalingSettings {
+  /** Without a request for this long, an instance stops. */
+  readonly idleTimeoutMs?: number;
+  readonly min?: number;
+  readonly max?: number;
+  /** Predictions at a time in one instance. */
+  readonly concurrency?: number;
+}
+
+export interface LoadedDeploySettings {
+  /** Absent when there are errors; empty when there is no file. */
+  readonly settings?: DeploySettings;
+  readonly problems: readonly Problem[];
+}
+
+/** Reads byom.yaml beside cog.yaml, if there is one. Throws RepositoryReadError when it cannot be read. */
+export async function loadDeploySettings(options: {
+  readonly directory: string;
+  /** Name of the file; default `byom.yaml`. */
+  readonly file?: string;
+  readonly signal?: AbortSignal;
+}): Promise<LoadedDeploySettings> {
+  const { directory, file = "byom.yaml", signal } = options;
+  const source = await readSource({ directory, file, signal });
+  if (source === undefined) return { settings: {}, problems: [] };
+  const { document, problems } = source;
+  if (document === undefined) return { problems };
+  if (document.value !== null && !isSourceMapping(document.value)) {
+    const message = "expected settings as `key: value`";
+    return { problems: [problemAt(document, [], { severity: "error", message })] };
+  }
+  problems.push(...unknownKeyProblems(document, knownKeys));
+  const parsed = byomYaml.safeParse(document.value ?? {});
+  if (!parsed.success) {
+    return { problems: sortProblems([...problems, ...issueProblems(document, parsed.error)]) };
+  }
+  problems.push(...(await exampleProblems({ directory, document, signal })));
+  const { scaling } = parsed.data;
+  if ((scaling?.min ?? 0) > (scaling?.max ?? Number.POSITIVE_INFINITY)) {
+    const message = "min is above max";
+    problems.push(problemAt(document, ["scaling", "min"], { severity: "error", message }));
+  }
+  if (hasErrors(problems)) return { problems: sortProblems(problems) };
+  return { settings: completeSettings(parsed.data, document), problems: sortProblems(problems) };
+}
+
+const duration = textField.refine((text) => parseDurationMs(text) !== undefined, "a duration");
+const bytes = textField.refine((text) => parseBytes(text) !== undefined, "an amount of memory");
+const modelId = textField.refine(
+  (text) => /^[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/.test(text),
+  "owner/name",
+);
+const openRecord = z.record(z.string(), z.unknown());
+
+const scalingSchema = z.object({
+  idle_timeout: duration.nullish(),
+  min: numberField(z.int().min(0)).nullish(),
+  max: numberField(z.int().min(1)).nullish(),
+  concurrency: numberField(z.int().min(1)).nullish(),
+});
+const exampleSchema = z.object({ input: openRecord });
+const byomYaml = z.object({
+  model: modelId.nullish(),
+  description: textField.nullish(),
+  task: textField.nullish(),
+  example: exampleSchema.nullish(),
+  scaling: scalingSchema.nullish(),
+  setup_timeout: duration.nullish(),
+  prediction_timeout: duration.nullish(),
+  memory: bytes.nullish(),
+  cpus: numberField(z.number().positive()).nullish(),
+  snapshot: flagField.nullish(),
+  chat: openRecord.nullish(),
+});
+
+const knownKeys = {
+  "": Object.keys(byomYaml.shape),
+  example: Object.keys(exampleSchema.shape),
+  scaling: Object.keys(scalingSchema.shape),
+};
+
+function completeSettings(
+  byom: z.infer<typeof byomYaml>,
+  document: SourceDocument,
+): DeploySettings {
+  const scaling = byom.scaling ?? undefined;
+  const chat = valueAt(document.value, ["chat"]);
+  const input = valueAt(document.value, ["example", "input"]);
+  return present<DeploySettings>({
+    model: byom.model,
+    description: byom.description,
+    task: byom.task,
+    example: isSourceMapping(input)
+      ? { input: toPlain(input) as Record<string, unknown> }
+      : undefined,
+    scaling:
+      scaling &&
+      present<ScalingSettings>({
+        idleTimeoutMs: parseDurationMs(scaling.idle_timeout),
+        min: scaling.min,
+        max: scaling.max,
+        concurrency: scaling.concurrency,
+      }),
+    setupTimeoutMs: parseDurationMs(byom.setup_timeout),
+    predictionTimeoutMs: parseDurationMs(byom.prediction_timeout),
+    memoryBytes: parseBytes(byom.memory),
+    cpus: byom.cpus,
+    snapshot: byom.snapshot,
+    chat: isSourceMapping(chat) ? (toPlain(chat) as Record<string, unknown>) : undefined,
+  });
+}
+
+/** The value without its empty keys. */
+function present<Value extends object>(value: {
+  readonly [Key in keyof Value]: Value[Key] | null | undefined;
+}): Value {
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
+  return Object.fromEntries(entries) as Value;
+}
+
+async function exampleProblems(options: {
+  readonly directory: string;
+  readonly document: SourceDocument;
+  readonly signal: AbortSignal | undefined;
+}): Promise<Problem[]> {
+  const { directory, document, signal } = options;
+  const input = valueAt(document.value, ["example", "input"]);
+  const problems: Problem[] = [];
+  for (const [name, value] of Object.entries(isSourceMapping(input) ? input : {})) {
+    if (typeof value !== "string" || !value.startsWith("@")) continue;
+    signal?.throwIfAborted();
+    const stats = await stat(join(directory, value.slice(1))).catch(() => undefined);
+    if (stats?.isFile() === true) continue;
+    const details = {
+      message: `${value.slice(1)} does not exist`,
+      hint: "create it or correct the path",
+    };
+    problems.push(
+      problemAt(document, ["example", "input", name], { severity: "error", ...details }),
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,33 @@
+import { parsePythonVersion } from "../compatibility/python.ts";
+import type { Config } from "../config/config.ts";
+import type { Decision } from "./plan.ts";
+import { reasonAt } from "./reason.ts";
+import type { PlanSettings } from "./settings.ts";
+
+/** Docker's official Python images, Debian's newest stable release. */
+const pythonTemplateDefault = "python:{version}-slim";
+
+/** The image that the environment starts from, and why. */
+export function chooseBaseImage(config: Config, settings: PlanSettings): Decision<string> {
+  if (settings.baseImage !== undefined)
+    return { value: settings.baseImage, reason: "--base-image" };
+  const template = settings.baseImages?.python ?? pythonTemplateDefault;
+  const { major = 3, minor = 11 } = parsePythonVersion(config.pythonVersion) ?? {};
+  const source = settings.baseImages?.python === undefined ? "default" : `template ${template}`;
+  // Wheels for GPUs bring their CUDA libraries; the driver comes from the host at run time.
+  const gpu = config.gpu ? "; gpu: the packages bring their own CUDA libraries" : "";
+  return {
+    value: template.replaceAll("{version}", `${major}.${minor}`),
+    reason: `${source}, Python ${major}.${minor}${gpu}`,
+  };
+}
+
+export function choosePython(config: Config): Decision<string> {
+  const { pythonVersion, pythonVersionRequested } = config;
+  if (pythonVersionRequested !== undefined) {
+    const place = reasonAt(config, "build.python_version");
+    const reason = `${place} asks for ${pythonVersionRequested}; cog needs ${pythonVersion} or newer`;
+    return { value: pythonVersion, reason };
+  }
+  return { value: pythonVersion, reason: reasonAt(config, "build.python_version") };
+}
