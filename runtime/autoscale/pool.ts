@@ -121,11 +121,12 @@ export class ModelPool {
     await Promise.allSettled(this.#background);
   }
 
-  /** Forgets everything at once; the containers are the caller's. */
-  close(): void {
+  /** Forgets its instances without waiting for their predictions; the containers are the caller's to remove. */
+  async close(): Promise<void> {
     this.#stop.abort(this.#closedError());
     for (const waiter of this.#waiting.list()) waiter.fail(this.#closedError());
     this.#members.clear();
+    await Promise.allSettled(this.#starts.values());
   }
 
   get #nowMs(): number {

@@ -17,12 +17,15 @@ export class KeyedMutex {
     const { promise: done, resolve: release } = Promise.withResolvers<void>();
     const tail = before.then(() => done);
     this.#tails.set(key, tail);
+    // Only when all before it are done as well: a waiter that gave up must not hide the one who works.
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    });
     try {
       await abortable(before, signal);
       return await work();
     } finally {
       release();
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
   }
 }

@@ -1,0 +1,91 @@
+import { isDeepStrictEqual } from "node:util";
+
+import type { ReadyInstance } from "../instance/instance.ts";
+import { instanceSpec } from "../instance/spec.ts";
+import type { InstanceContext } from "../instance/start.ts";
+import type { Snapshot, WarmUp } from "../snapshot/snapshot.ts";
+import { runExample } from "./example.ts";
+import type { Example, Version } from "./version.ts";
+
+/** A snapshot of a warmed-up instance, or why there is none. A missing snapshot costs time, never an answer. */
+export type CaptureResult =
+  | { readonly snapshot: Snapshot; readonly isNew: boolean }
+  | { readonly snapshot?: undefined; readonly reason: string };
+
+/** A dump writes the model's memory once; this is far beyond what any disk needs for it. */
+const captureTimeoutMs = 300_000;
+
+/** Captures the instance unless a snapshot that fits exists. Rejects only with the signal's reason. */
+export async function captureSnapshot(
+  context: Pick<
+    InstanceContext,
+    "engine" | "snapshotter" | "dispatcher" | "platformId" | "network"
+  >,
+  input: {
+    readonly version: Version;
+    readonly instance: Pick<ReadyInstance, "id" | "containerId" | "origin">;
+    readonly concurrency: number;
+    /** Its answer, when it ran on this instance before. */
+    readonly example: Example | undefined;
+    readonly signal: AbortSignal;
+    readonly onStart?: () => void;
+  },
+): Promise<CaptureResult> {
+  const { snapshotter, engine } = context;
+  const { version, instance, signal } = input;
+  if (version.settings.snapshots === "off") return { reason: "snapshots are off for this version" };
+  const { capability } = snapshotter;
+  if (!capability.isAvailable) return { reason: capability.reason ?? "this host cannot snapshot" };
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(captureTimeoutMs)]);
+  try {
+    const image = await engine.ensureImage(version.image, { signal: deadline });
+    const spec = instanceSpec({
+      version,
+      imageId: image.imageId,
+      instanceId: instance.id,
+      platformId: context.platformId,
+      network: context.network,
+      concurrency: input.concurrency,
+      ociRuntime: capability.ociRuntime,
+    });
+    const key = await snapshotter.key(
+      { spec, weightsDigest: version.weightsDigest },
+      { signal: deadline },
+    );
+    const known = await snapshotter.find(key);
+    if (known.snapshot !== undefined) return { snapshot: known.snapshot, isNew: false };
+    input.onStart?.();
+    const warmUp = await findWarmUp(context, input);
+    const snapshot = await snapshotter.capture(
+      {
+        containerId: instance.containerId,
+        address: new URL(instance.origin).host,
+        key,
+        ...(warmUp === undefined ? {} : { warmUp }),
+      },
+      { signal: deadline },
+    );
+    return { snapshot, isNew: true };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** A second run tells whether the answer may be compared after a restore: sampling models answer differently. */
+async function findWarmUp(
+  context: Pick<InstanceContext, "dispatcher">,
+  input: Parameters<typeof captureSnapshot>[1],
+): Promise<WarmUp | undefined> {
+  const { example, version, instance, signal } = input;
+  if (example === undefined) return undefined;
+  const output = await runExample({
+    origin: instance.origin,
+    input: example.input,
+    timeoutMs: version.settings.exampleTimeoutMs,
+    dispatcher: context.dispatcher,
+    signal,
+  });
+  const isRepeatable = isDeepStrictEqual(output, example.output);
+  return { input: example.input, ...(isRepeatable ? { output } : {}) };
+}
