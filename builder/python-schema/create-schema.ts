@@ -1,0 +1,209 @@
+import { readFile as readFileOfDisk } from "node:fs/promises";
+import { join, posix } from "node:path";
+import type { OpenApiDocument } from "../plan/plan.ts";
+import type { Problem } from "../problem.ts";
+import { readAnnotation } from "./annotation.ts";
+import { concurrencyOf } from "./concurrency.ts";
+import { type Operation, createDocument, isComponentName } from "./document.ts";
+import { describeInputs } from "./input-schema.ts";
+import { describeOutput } from "./output-schema.ts";
+import { readParameters } from "./parameter.ts";
+import { ProblemList } from "./problems.ts";
+import { PythonRepository, type ReadFile } from "./repository.ts";
+import { createPythonParser, fieldOf, syntaxErrorLineOf } from "./syntax.ts";
+import { type Mode, type Target, cogDecoratorOf, findTarget, isAsync } from "./target.ts";
+
+export interface CreateSchemaOptions {
+  /** The model repo: the folder of cog.yaml. */
+  readonly directory: string;
+  /** `predict.py:Predictor`. */
+  readonly predictor?: string;
+  /** `train.py:train`. */
+  readonly trainer?: string;
+  /** Reads a file of the repo by relative path, undefined when it is not there. Default: from `directory` on disk. */
+  readonly readFile?: ReadFile;
+  /** Version of cog in the image, as `info.version` says it. */
+  readonly cogVersion?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface PredictorSchema {
+  /** Whole even where problems left something out; not to be trusted when one of them is an error. */
+  readonly document: OpenApiDocument;
+  /** `@cog.streaming`: POST /predictions answers with server-sent events on request. */
+  readonly isStreaming: boolean;
+  /** The method is `async def`. */
+  readonly isAsync: boolean;
+  /** From `@cog.concurrent(max=…)`; undefined without it. */
+  readonly concurrencyMax?: number;
+  /** Sorted by file and line. */
+  readonly problems: readonly Problem[];
+}
+
+/** Version of cog whose document this is, unless the caller pins another. */
+const cogVersionDefault = "0.23.1";
+
+/**
+ * The OpenAPI document of a model's inputs and outputs, from its Python source alone: nothing of the repo is run.
+ * What cannot be read becomes a problem with file, line and hint. Rejects only with the signal's reason or when
+ * `readFile` rejects.
+ */
+export async function createSchema(options: CreateSchemaOptions): Promise<PredictorSchema> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  using parser = await createPythonParser();
+  const readFile = options.readFile ?? readFrom(options.directory);
+  const repository = new PythonRepository({ parser, readFile });
+  const parts = [
+    ...(options.predictor === undefined ? [] : [["predict", options.predictor] as const]),
+    ...(options.trainer === undefined ? [] : [["train", options.trainer] as const]),
+  ];
+  const halves: Half[] = [];
+  for (const [mode, reference] of parts) {
+    halves.push(await repository.settle(() => readHalf({ repository, mode, reference }), signal));
+  }
+  const [first] = halves;
+  return {
+    document: createDocument({
+      operations: halves.map((half) => half.operation),
+      cogVersion: options.cogVersion ?? cogVersionDefault,
+    }),
+    isStreaming: first?.operation.mode === "predict" && first.operation.isStreaming,
+    isAsync: first?.isAsync ?? false,
+    ...(first?.concurrencyMax === undefined ? {} : { concurrencyMax: first.concurrencyMax }),
+    problems: halves.flatMap((half) => half.problems).toSorted(byPlace),
+  };
+}
+
+interface Half {
+  readonly operation: Operation;
+  readonly isAsync: boolean;
+  readonly concurrencyMax?: number;
+  readonly problems: readonly Problem[];
+}
+
+function readHalf({
+  repository,
+  mode,
+  reference,
+}: {
+  readonly repository: PythonRepository;
+  readonly mode: Mode;
+  readonly reference: string;
+}): Half {
+  const place = parseReference(reference);
+  const fail = (file: string, message: string, hint: string, line?: number): Half => ({
+    operation: emptyOperation(mode),
+    isAsync: false,
+    problems: [{ severity: "error", file, message, hint, ...(line === undefined ? {} : { line }) }],
+  });
+  if (place === undefined) {
+    const message = `invalid ${mode} reference "${reference}"`;
+    return fail("cog.yaml", message, "write file.py:ClassName or file.py:function_name");
+  }
+  const module = repository.file(place.path);
+  if (module === undefined) {
+    const hint = `create ${place.path} or correct the ${mode} field in cog.yaml`;
+    return fail("cog.yaml", `${place.path} not found`, hint);
+  }
+  const line = syntaxErrorLineOf(module.root);
+  const target = findTarget({ repository, module, name: place.name, mode });
+  if (!("isMethod" in target)) {
+    if (line !== undefined) return fail(place.path, "invalid Python syntax", "correct it", line);
+    const targetLine = target.node === undefined ? undefined : target.node.startPosition.row + 1;
+    return fail(place.path, target.message, target.hint, targetLine);
+  }
+  const half = describe({ repository, mode, target });
+  if (line === undefined) return half;
+  const syntax: Problem = {
+    severity: "warning",
+    file: place.path,
+    line,
+    message: "this line may not be valid Python; the schema is made from the rest",
+    hint: "check it with `python -m py_compile`",
+  };
+  return { ...half, problems: [...half.problems, syntax] };
+}
+
+function describe({
+  repository,
+  mode,
+  target,
+}: {
+  readonly repository: PythonRepository;
+  readonly mode: Mode;
+  readonly target: Target;
+}): Half {
+  const problems = new ProblemList();
+  const fields = readParameters({ repository, target, problems });
+  const title = mode === "train" ? "TrainingInput" : "Input";
+  const inputs = describeInputs({ fields, title, target, problems, isNameTaken: isComponentName });
+  const annotation = fieldOf(target.node, "return_type");
+  const type =
+    annotation === undefined
+      ? undefined
+      : readAnnotation(annotation, { repository, module: target.module });
+  const output = describeOutput({ type, node: annotation ?? target.node, target, problems });
+  const decorator = cogDecoratorOf({ repository, target, name: "streaming" });
+  if (decorator !== undefined && type?.kind !== "iterator") {
+    problems.add({
+      severity: "error",
+      module: target.module,
+      node: decorator,
+      message: "@streaming requires an Iterator or ConcatenateIterator return type",
+      hint: `write def ${target.name}(…) -> ConcatenateIterator[str]:`,
+    });
+  }
+  const concurrencyMax = concurrencyOf({ repository, target, problems });
+  return {
+    operation: {
+      mode,
+      input: inputs.schema,
+      enumerations: inputs.enumerations,
+      output,
+      isStreaming: decorator !== undefined && type?.kind === "iterator",
+    },
+    isAsync: isAsync(target),
+    ...(concurrencyMax === undefined ? {} : { concurrencyMax }),
+    problems: problems.problems,
+  };
+}
+
+function emptyOperation(mode: Mode): Operation {
+  return {
+    mode,
+    input: { properties: {}, title: mode === "train" ? "TrainingInput" : "Input", type: "object" },
+    enumerations: new Map(),
+    output: { title: "Output" },
+    isStreaming: false,
+  };
+}
+
+function parseReference(reference: string): { path: string; name: string } | undefined {
+  const match = /^(.+\.py):([A-Za-z_]\w*)$/.exec(reference.trim());
+  const path = match?.[1] === undefined ? undefined : posix.normalize(match[1]);
+  const name = match?.[2];
+  if (path === undefined || name === undefined) return undefined;
+  if (posix.isAbsolute(path) || path.startsWith("..")) return undefined;
+  return { path, name };
+}
+
+function readFrom(directory: string): ReadFile {
+  return async (path, options) => {
+    try {
+      return await readFileOfDisk(join(directory, path), {
+        encoding: "utf8",
+        ...(options?.signal === undefined ? {} : { signal: options.signal }),
+      });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
+      throw error;
+    }
+  };
+}
+
+function byPlace(left: Problem, right: Problem): number {
+  if (left.file !== right.file) return left.file < right.file ? -1 : 1;
+  return (left.line ?? 0) - (right.line ?? 0);
+}

@@ -1,0 +1,7 @@
+export { coerceInput } from "./coerce-input.ts";
+export { createSchema } from "./create-schema.ts";
+export type { CreateSchemaOptions, PredictorSchema } from "./create-schema.ts";
+export type { ReadFile } from "./repository.ts";
+export { validateInput } from "./validate-input.ts";
+export type { InputProblem } from "./validate-input.ts";
+export type { JsonValue } from "./value.ts";
