@@ -149,3 +149,53 @@ export class StoreError extends Error {
     if (facts.pid !== undefined) this.pid = facts.pid;
   }
 }
+
+export type EngineErrorCode =
+  | "engine_unreachable"
+  | "engine_failed"
+  | "image_not_found"
+  | "image_pull_failed"
+  | "container_not_found"
+  | "container_name_taken"
+  | "oci_runtime_missing"
+  | "gpu_unavailable";
+
+/** The container engine refused or failed. `statusCode` is the Engine API's, where there was an answer. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly code: EngineErrorCode;
+  readonly statusCode?: number;
+  readonly hint?: string;
+
+  constructor(
+    code: EngineErrorCode,
+    message: string,
+    facts: ErrorFacts & { readonly statusCode?: number | undefined } = {},
+  ) {
+    super(message, { cause: facts.cause });
+    this.code = code;
+    if (facts.statusCode !== undefined) this.statusCode = facts.statusCode;
+    if (facts.hint !== undefined) this.hint = facts.hint;
+  }
+}
+
+export type SnapshotErrorCode =
+  | "snapshot_unavailable"
+  | "snapshot_damaged"
+  | "snapshot_hook_failed"
+  | "snapshot_helper_failed"
+  | "snapshot_warm_up_failed"
+  | "snapshot_capture_failed";
+
+/** A capture, a restore or the proof after it did not succeed. The way on is always a cold start. */
+export class SnapshotError extends Error {
+  override readonly name = "SnapshotError";
+  readonly code: SnapshotErrorCode;
+  readonly hint?: string;
+
+  constructor(code: SnapshotErrorCode, message: string, facts: ErrorFacts = {}) {
+    super(message, { cause: facts.cause });
+    this.code = code;
+    if (facts.hint !== undefined) this.hint = facts.hint;
+  }
+}
