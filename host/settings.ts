@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -86,7 +87,7 @@ export async function saveHostSettings(
   options: { signal?: AbortSignal } = {},
 ): Promise<void> {
   const file = join(directories.data, "host.json");
-  const part = `${file}.${process.pid}.part`;
+  const part = `${file}.${randomUUID()}.part`;
   await mkdir(dirname(file), { recursive: true });
   try {
     const text = `${JSON.stringify(settings, null, 2)}\n`;

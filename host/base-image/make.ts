@@ -50,6 +50,9 @@ export function baseImageCommand(
     `--include=${includedPackages}`,
     `--keyring=${mirror.keyring}`,
     '--aptopt=Acquire::Check-Valid-Until "false"',
+    '--aptopt=Acquire::Languages "none"',
+    // As in the official Debian images: an image that is not finished is thrown away, nothing needs fsync.
+    "--dpkgopt=force-unsafe-io",
     // As in the slim images: no manuals, no translations; licences stay.
     ...["doc", "info", "locale", "man"].map(
       (name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`,

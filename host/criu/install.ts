@@ -28,6 +28,7 @@ export async function provideCriu(
   distribution: Distribution,
   options: PackageOptions & { directories: Directories },
 ): Promise<CriuSettings> {
+  const { environment, signal } = options;
   const paths = hostPaths(options.directories);
   const failures: string[] = [];
   const attempts = [
@@ -42,7 +43,7 @@ export async function provideCriu(
     // An unpacked CRIU that did not work is replaced by a newer one, under the same name.
     if (criu === undefined || criu === paths.criu || (tried.has(criu) && index < 3)) continue;
     tried.add(criu);
-    const verdict = await verifyCriu(criu, options);
+    const verdict = await verifyCriu(criu, { environment, signal });
     if (!verdict.isUsable) {
       failures.push(`${criu} ${verdict.version ?? ""}: ${verdict.reason}`);
       options.onLine?.(`${criu} ${verdict.version ?? ""} cannot be used: ${verdict.reason}`);
@@ -68,7 +69,8 @@ async function installDistributionCriu(
   options: PackageOptions,
 ): Promise<string | undefined> {
   if (distribution.packageManager !== "apt") return undefined;
-  const policy = await tryCommand(["apt-cache", "policy", "criu"], options);
+  const { environment, signal } = options;
+  const policy = await tryCommand(["apt-cache", "policy", "criu"], { environment, signal });
   const [major = 0, minor = 0] = (/Candidate: ([\d.]+)/.exec(policy.stdout)?.[1] ?? "0")
     .split(".")
     .map(Number);
@@ -92,9 +94,10 @@ async function unpackNewestCriu(
   await unpackPackages(
     {
       packages: ["criu"],
+      isSelfContained: true,
       sources: [renderSource(mirror, newestSuite)],
       target: paths.criuPrefix,
-      stateDirectory: paths.aptState,
+      stateDirectory: join(paths.aptState, "criu"),
     },
     options,
   );

@@ -28,6 +28,12 @@ export function removeRuntime(text: string, name: string): string {
   return render({ ...settings, runtimes }, text);
 }
 
+/** The same settings with a `runtimes` key, empty where there was none. */
+export function withRuntimesKey(text: string): string {
+  const settings = parseSettings(text);
+  return render({ ...settings, runtimes: runtimesOf(settings) }, text);
+}
+
 /** Reads dockerd's settings; a missing file is an empty object. */
 export async function readDaemonSettings(
   file: string,

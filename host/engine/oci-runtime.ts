@@ -11,6 +11,7 @@ import {
   addRuntime,
   readDaemonSettings,
   removeRuntime,
+  withRuntimesKey,
   writeDaemonSettings,
 } from "./daemon-settings.ts";
 
@@ -91,11 +92,13 @@ export async function unregisterOciRuntime(
   const former = await readDaemonSettings(target.settingsFile, options);
   const next = removeRuntime(former, ociRuntimeName);
   if (next !== former) {
-    if (next.trim() === "{}") await rm(target.settingsFile, { force: true });
-    else await writeDaemonSettings(target.settingsFile, next, options);
     if (target.engine !== undefined && target.daemon !== undefined) {
+      // dockerd keeps the runtimes that it knows when the key is gone; an empty one makes it forget them.
+      await writeDaemonSettings(target.settingsFile, withRuntimesKey(next), options);
       await reload(target.engine, target.daemon, (known) => known === undefined, options);
     }
+    if (next.trim() === "{}") await rm(target.settingsFile, { force: true });
+    else await writeDaemonSettings(target.settingsFile, next, options);
   }
   await rm(hostPaths(options.directories).ociRuntime, { force: true });
   return next !== former;

@@ -66,11 +66,17 @@ export async function installPackages(
     const bare = isOptional ? name.slice(0, -1) : name;
     if (!isOptional || (await isKnown(bare, options))) available.push(bare);
   }
-  await runCommand(["apt-get", "install", "-y", "-q", "--no-install-recommends", ...available], {
-    ...options,
-    environment: aptEnvironment(options.environment),
-  });
+  await runCommand(
+    ["apt-get", ...quietApt, "install", "-y", "-q", "--no-install-recommends", ...available],
+    {
+      ...options,
+      environment: aptEnvironment(options.environment),
+    },
+  );
 }
+
+/** Lines instead of a progress bar; another apt that runs is waited for, in seconds. */
+const quietApt: readonly string[] = ["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"];
 
 /** apt and dpkg without questions, in the language that messages are searched in. */
 export function aptEnvironment(environment: Environment): Environment {
@@ -106,7 +112,8 @@ export async function refreshLists(options: PackageOptions): Promise<void> {
 }
 
 async function isKnown(name: string, options: PackageOptions): Promise<boolean> {
-  const result = await tryCommand(["apt-cache", "policy", name], options);
+  const { environment, signal } = options;
+  const result = await tryCommand(["apt-cache", "policy", name], { environment, signal });
   return /Candidate: (?!\(none\))/.test(result.stdout);
 }
 

@@ -8,6 +8,8 @@ export interface UnpackRequest {
   readonly packages: readonly string[];
   /** apt sources, one per line, as in sources.list. */
   readonly sources: readonly string[];
+  /** Dependencies are unpacked too; without them the program runs on the system's libraries. */
+  readonly isSelfContained: boolean;
   /** Folder that is created whole or replaced whole. */
   readonly target: string;
   /** apt's private lists, cache and (empty) package status during the download. */
@@ -28,18 +30,20 @@ export async function unpackPackages(
   const environment = aptEnvironment(options.environment);
   try {
     await rm(part, { recursive: true, force: true });
-    for (const folder of ["lists/partial", "cache/archives/partial"]) {
+    for (const folder of ["lists/partial", "cache/archives/partial", "preferences.d"]) {
       await mkdir(join(state, folder), { recursive: true });
     }
     await writeFile(join(state, "sources.list"), `${request.sources.join("\n")}\n`);
     await writeFile(join(state, "status"), "");
     const apt = { ...options, environment };
     await runCommand(["apt-get", ...privateApt(state), "update", "-q"], apt);
-    await runCommand(
-      // prettier-ignore
-      ["apt-get", ...privateApt(state), "install", "-y", "-q", "--no-install-recommends", "--download-only", ...request.packages],
-      apt,
-    );
+    const command = request.isSelfContained
+      ? ["install", "-y", "-q", "--no-install-recommends", "--download-only"]
+      : ["download", "-q"];
+    await runCommand(["apt-get", ...privateApt(state), ...command, ...request.packages], {
+      ...apt,
+      directory: archives,
+    });
     const files = (await readdir(archives)).filter((name) => name.endsWith(".deb")).sort();
     await mkdir(part, { recursive: true });
     for (const file of files) await runCommand(["dpkg", "-x", join(archives, file), part], apt);
@@ -57,14 +61,15 @@ function privateApt(state: string): readonly string[] {
   const settings = {
     "Dir::Etc::sourcelist": join(state, "sources.list"),
     "Dir::Etc::sourceparts": "-",
-    "Dir::Etc::preferences": "-",
-    "Dir::Etc::preferencesparts": "-",
+    "Dir::Etc::preferences": "/dev/null",
+    "Dir::Etc::preferencesparts": join(state, "preferences.d"),
     "Dir::State": state,
     "Dir::State::Lists": join(state, "lists"),
     "Dir::State::status": join(state, "status"),
     "Dir::Cache": join(state, "cache"),
     "Acquire::Check-Valid-Until": "false",
     "Acquire::Languages": "none",
+    "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
     // The private folders are readable by root only; apt's unprivileged user could not write there.
     "APT::Sandbox::User": "root",
   };

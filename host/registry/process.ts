@@ -37,7 +37,14 @@ export async function provideRegistryProgram(
   const suite = distribution.id === "debian" ? distribution.codename : "sid";
   const sources = [renderSource(await findDebianMirror(options), suite || "sid")];
   await unpackPackages(
-    { packages: [packageName], sources, target: registryPackage, stateDirectory: aptState },
+    {
+      packages: [packageName],
+      // A Go program: it needs nothing but the C library.
+      isSelfContained: false,
+      sources,
+      target: registryPackage,
+      stateDirectory: join(aptState, packageName),
+    },
     options,
   );
   return join(registryPackage, "usr/bin/docker-registry");

@@ -6,7 +6,7 @@ import { registerOciRuntime } from "../engine/oci-runtime.ts";
 import { tryPull } from "../engine/pull.ts";
 import { installEngine, startEngine } from "../engine/start.ts";
 import { HostError } from "../errors.ts";
-import type { HostStepId } from "../events.ts";
+import type { HostStep, HostStepId } from "../events.ts";
 import { provideRegistry } from "../registry/provide.ts";
 import { type HostSettings, saveHostSettings } from "../settings.ts";
 import { defaultPythonVersion, type HostFacts, usualBaseImage } from "./facts.ts";
@@ -22,16 +22,67 @@ export interface SetupState {
 type StepOptions = HostOptions & { readonly onLine: (line: string) => void };
 type Performer = (state: SetupState, options: StepOptions) => Promise<string>;
 
-/** Performs one step and saves what it found; returns one line that says what came out. */
-export async function performStep(
-  id: HostStepId,
+/** Steps of one chain need each other, in this order; the chains need the engine only, and run side by side. */
+const chains: readonly (readonly HostStepId[])[] = [
+  ["criu", "oci-runtime"],
+  ["registry"],
+  ["base-image"],
+];
+
+/**
+ * Performs the steps: the engine's first, then the chains side by side. When one fails the others are stopped.
+ * Rejects with the error of the step that failed first.
+ */
+export async function performSteps(
+  steps: readonly HostStep[],
   state: SetupState,
   options: HostOptions,
-): Promise<string> {
+): Promise<void> {
+  const isOfEngine = (step: HostStep): boolean => !chains.flat().includes(step.id);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const perform = async (chain: readonly HostStep[]): Promise<void> => {
+    for (const step of chain) {
+      const position = { number: steps.indexOf(step) + 1, count: steps.length };
+      await performStep({ step, ...position }, state, { ...options, signal });
+    }
+  };
+  await perform(steps.filter(isOfEngine));
+  const work = chains.map((chain) => perform(steps.filter((step) => chain.includes(step.id))));
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled(work);
+    throw error;
+  }
+}
+
+/** Records the engine that was found, for the other commands. */
+export async function rememberEngine(state: SetupState, options: HostOptions): Promise<void> {
+  const { engine, settings } = state;
+  if (engine === undefined || settings.engine?.host === engine.host) return;
+  const isInstalledByUs = settings.engine?.isInstalledByUs ?? false;
+  state.settings = { ...settings, engine: { host: engine.host, isInstalledByUs } };
+  await saveHostSettings(options.directories, state.settings, options);
+}
+
+/** Performs one step and saves what it found. */
+async function performStep(
+  position: { step: HostStep; number: number; count: number },
+  state: SetupState,
+  options: HostOptions,
+): Promise<void> {
+  const { step } = position;
+  const { id } = step;
+  options.signal.throwIfAborted();
+  const startedAt = performance.now();
+  options.onEvent?.({ type: "step-start", ...position });
   const onLine = (line: string): void => options.onEvent?.({ type: "step-output", id, line });
   const result = await performers[id](state, { ...options, onLine });
   await saveHostSettings(options.directories, state.settings, options);
-  return result;
+  const elapsedMs = performance.now() - startedAt;
+  options.onEvent?.({ type: "step-end", step, result, elapsedMs });
 }
 
 const performers: Readonly<Record<HostStepId, Performer>> = {

@@ -5,7 +5,7 @@ import { detectDistribution } from "../packages/distribution.ts";
 import { type HostSettings, loadHostSettings, saveHostSettings } from "../settings.ts";
 import { inspectHost } from "./facts.ts";
 import type { HostOptions } from "./options.ts";
-import { performStep, type SetupState } from "./perform.ts";
+import { performSteps, rememberEngine, type SetupState } from "./perform.ts";
 import { type HostPlan, planSteps } from "./plan.ts";
 
 /** What a set-up did, or with `dryRun` would do. */
@@ -32,14 +32,8 @@ export async function setUpHost(
   const state: SetupState = { facts, engine, settings: facts.settings };
   if (options.dryRun === true) return { ...plan, settings: facts.settings };
   for (const note of plan.notes) options.onEvent?.({ type: "note", note });
-  for (const [index, step] of plan.steps.entries()) {
-    options.signal.throwIfAborted();
-    const startedAt = performance.now();
-    options.onEvent?.({ type: "step-start", step, number: index + 1, count: plan.steps.length });
-    const result = await performStep(step.id, state, options);
-    const elapsedMs = performance.now() - startedAt;
-    options.onEvent?.({ type: "step-end", step, result, elapsedMs });
-  }
+  await performSteps(plan.steps, state, options);
+  await rememberEngine(state, options);
   return { ...plan, settings: state.settings };
 }
 
