@@ -6,9 +6,9 @@ import type { JsonObject } from "./version.ts";
 /** Coglet answers a failed prediction with 200 as well; the status in the body decides. */
 const predictionSchema = z.object({
   status: z.string().optional(),
-  output: z.unknown(),
+  output: z.unknown().optional(),
   error: z.string().nullish(),
-  detail: z.unknown(),
+  detail: z.unknown().optional(),
 });
 
 /** Runs one prediction on an instance. Rejects, with the model's own words, unless it succeeds. */
