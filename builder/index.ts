@@ -29,3 +29,13 @@ export {
   ConfigNotFoundError,
   RepositoryReadError,
 } from "./errors.ts";
+
+// Inputs and outputs
+export { coerceInput, createSchema, validateInput } from "./python-schema/index.ts";
+export type {
+  CreateSchemaOptions,
+  InputProblem,
+  JsonValue,
+  PredictorSchema,
+  ReadFile,
+} from "./python-schema/index.ts";

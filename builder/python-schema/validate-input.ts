@@ -124,9 +124,10 @@ function checkAlternatives(check: Check): InputProblem[] {
   if (parts.length === 0) return [];
   const results = parts.map((part) => checkValue({ ...check, schema: part }));
   if (results.some((problems) => problems.length === 0)) return [];
-  const types = parts
-    .map((part) => component.resolve(part)["type"])
-    .filter((type) => type !== undefined);
+  const types = parts.flatMap((part) => {
+    const type = component.resolve(part)["type"];
+    return typeof type === "string" ? [type] : [];
+  });
   return [invalid(path, `expected ${types.join(" or ")}, got ${typeNameOf(value)}`)];
 }
 
