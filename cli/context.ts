@@ -1,4 +1,4 @@
-import type { HostDirectories } from "../host/index.ts";
+import type { Directories } from "../host/index.ts";
 import type { Output } from "./output.ts";
 
 /** Everything outside the process that a command may touch; made once in main.ts. */
@@ -8,7 +8,7 @@ export interface Context {
   readonly directory: string;
   readonly homeDirectory: string;
   readonly isRoot: boolean;
-  readonly directories: HostDirectories;
+  readonly directories: Directories;
   readonly output: Output;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;

@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import { renderDockerfile, renderPlan } from "../../builder/index.ts";
+import type { Command } from "../command.ts";
+import { loadRepository, planOptions } from "../repository.ts";
+
+export const plan: Command = {
+  name: "plan",
+  summary: "what will be built, and why; needs no Docker and no network",
+  usage: "[DIR] [--dockerfile]",
+  positionals: { min: 0, max: 1 },
+  options: {
+    ...planOptions,
+    dockerfile: { type: "boolean", help: "print the Dockerfile of the environment instead" },
+  },
+  async run({ positionals, flags, context }) {
+    const directory = resolve(context.directory, positionals[0] ?? ".");
+    const repository = await loadRepository(
+      { ...context, directory },
+      { file: flags.text("file"), tag: flags.text("tag"), baseImage: flags.text("base-image") },
+    );
+    const { plan: made, problems } = repository;
+    if (flags.has("dockerfile")) {
+      const text = renderDockerfile(made);
+      return context.output.answer(text, { dockerfile: text });
+    }
+    context.output.answer(renderPlan(made), { ...made, problems });
+  },
+};

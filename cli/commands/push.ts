@@ -1,0 +1,205 @@
+import { connectEngine, pushBuiltImage, type DeploySettings } from "../../builder/index.ts";
+import { loadHostSettings } from "../../host/index.ts";
+import {
+  createRegistryClient,
+  loadCredentials,
+  parseReference,
+  type PushedImage,
+} from "../../registry-client/index.ts";
+import type { Command, Flags } from "../command.ts";
+import type { Context } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import { formatBytes, formatDuration } from "../output.ts";
+import { connectPlatform, type PlatformClient } from "../platform-client.ts";
+import { readExampleInput } from "../prediction-input.ts";
+import { createBuildReporter, createUploadReporter } from "../report/build.ts";
+import { createDeployReporter, type Deployed } from "../report/deploy.ts";
+import { loadRepository, planOptions, type Repository } from "../repository.ts";
+import { buildRepository } from "./build.ts";
+
+const modelIdPattern = /^[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/;
+
+export const push: Command = {
+  name: "push",
+  summary: "build, push to the registry, deploy, snapshot, and list the model in the catalog",
+  usage: "[OWNER/NAME | REGISTRY/OWNER/NAME[:TAG]] [--no-deploy]",
+  positionals: { min: 0, max: 1 },
+  options: {
+    ...planOptions,
+    "no-deploy": { type: "boolean", help: "stop after the registry" },
+    percent: { type: "string", value: "N", help: "share of the traffic for this version (default 100)" },
+  },
+  async run({ positionals, flags, context }) {
+    const startedAt = performance.now();
+    const repository = await loadRepository(context, {
+      file: flags.text("file"),
+      tag: flags.text("tag"),
+      baseImage: flags.text("base-image"),
+    });
+    const target = await findTarget(context, repository, positionals[0]);
+    const percent = readPercent(flags);
+    // Whether there is a platform to deploy to is known before minutes go into a build.
+    const platform = flags.has("no-deploy") ? undefined : await connectPlatform(context);
+    await platform?.call("GET", "/api/v1/status");
+    const { image } = await buildRepository(context, repository);
+    const pushed = await pushToRegistry(context, { image, target });
+    if (platform === undefined) {
+      const { reference, digest } = pushed;
+      return context.output.answer(reference, { reference, digest, uploadedBytes: pushed.uploadedBytes });
+    }
+    const deployed = await deploy(context, { platform, repository, target, image, pushed, percent });
+    context.output.note(`done in ${formatDuration(performance.now() - startedAt)}`);
+    context.output.answer(renderPushed(platform.access.url, target.modelId, pushed, deployed), {
+      model: target.modelId,
+      version: deployed.version,
+      digest: pushed.digest,
+      reference: pushed.reference,
+      isChanged: deployed.isChanged,
+      snapshot: deployed.snapshot,
+      url: `${platform.access.url}/models/${target.modelId}`,
+      uploadedBytes: pushed.uploadedBytes,
+    });
+  },
+};
+
+interface Target {
+  readonly modelId: string;
+  /** `host:port`. */
+  readonly registry: string;
+  readonly repository: string;
+  readonly tag: string;
+}
+
+/** The argument, byom.yaml's `model`, or cog.yaml's `image`; the registry is the host's unless the name has one. */
+async function findTarget(
+  context: Context,
+  repository: Repository,
+  argument: string | undefined,
+): Promise<Target> {
+  const host = await loadHostSettings(context.directories, { signal: context.signal });
+  const name = argument ?? repository.settings.model ?? imageKey(repository);
+  if (name === undefined) {
+    throw new UsageError("push needs a model id", "byom push OWNER/NAME, or `model: owner/name` in byom.yaml");
+  }
+  const registry = context.environment["BYOM_REGISTRY"] ?? host.registry?.address;
+  if (modelIdPattern.test(name)) {
+    if (registry === undefined) {
+      throw new UsageError(
+        "no registry is set up on this machine",
+        "run `byom host setup`, set BYOM_REGISTRY=HOST[:PORT], or name it: byom push REGISTRY/OWNER/NAME",
+      );
+    }
+    return { modelId: name, registry, repository: name, tag: "latest" };
+  }
+  const reference = parseReference(name);
+  const modelId = reference.repository.split("/").slice(-2).join("/");
+  if (!modelIdPattern.test(modelId)) {
+    throw new UsageError(`"${name}" is not OWNER/NAME`, "lower-case letters, digits, `-`, `_`, `.` on both sides");
+  }
+  return { modelId, registry: reference.registry, repository: reference.repository, tag: reference.tag ?? "latest" };
+}
+
+/** `image:` of cog.yaml, when it is a name with an owner. */
+function imageKey({ plan }: Repository): string | undefined {
+  return plan.imageName.includes("/") ? plan.imageName : undefined;
+}
+
+function readPercent(flags: Flags): number | undefined {
+  const text = flags.text("percent");
+  if (text === undefined) return undefined;
+  const percent = Number(text);
+  if (!Number.isInteger(percent) || percent < 0 || percent > 100) {
+    throw new UsageError(`--percent ${text}: expected a whole number from 0 to 100`, "--percent 10");
+  }
+  return percent;
+}
+
+async function pushToRegistry(
+  context: Context,
+  { image, target }: { image: Parameters<typeof pushBuiltImage>[0]["image"]; target: Target },
+): Promise<PushedImage> {
+  const { environment, homeDirectory, signal, output } = context;
+  const { registry } = target;
+  const credentials = await loadCredentials({ registry, environment, homeDirectory, signal });
+  const onEvent = createUploadReporter(output);
+  return await pushBuiltImage({
+    image,
+    engine: await connectEngine({ environment, signal }),
+    client: createRegistryClient({ registry, credentials, onEvent }),
+    repository: target.repository,
+    tag: target.tag,
+    dataDirectory: context.directories.data,
+    onEvent: createBuildReporter(output),
+    signal,
+  });
+}
+
+async function deploy(
+  context: Context,
+  options: {
+    platform: PlatformClient;
+    repository: Repository;
+    target: Target;
+    image: { id: string; weightsDigest: string };
+    pushed: PushedImage;
+    percent: number | undefined;
+  },
+): Promise<Deployed> {
+  const { platform, repository, target, image, pushed, percent } = options;
+  const { settings, plan, directory } = repository;
+  const example = settings.example && {
+    input: await readExampleInput({ input: settings.example.input, directory, signal: context.signal }),
+  };
+  const reporter = createDeployReporter(context.output);
+  await platform.follow(
+    `/api/v1/models/${target.modelId}/deployments`,
+    {
+      image: { imageId: image.id, reference: pushed.reference },
+      weightsDigest: image.weightsDigest,
+      settings: versionSettings(settings),
+      ...(settings.scaling !== undefined && { scaling: settings.scaling }),
+      card: {
+        ...(settings.description !== undefined && { description: settings.description }),
+        ...(settings.task !== undefined && { task: settings.task }),
+      },
+      ...(example !== undefined && { example }),
+      ...gitRevision(plan.labels),
+      ...(percent !== undefined && { percent }),
+    },
+    reporter.onEvent,
+  );
+  return reporter.result();
+}
+
+function versionSettings(settings: DeploySettings): Record<string, unknown> {
+  return {
+    ...(settings.memoryBytes !== undefined && { memoryBytes: settings.memoryBytes }),
+    ...(settings.cpus !== undefined && { cpus: settings.cpus }),
+    ...(settings.setupTimeoutMs !== undefined && { setupTimeoutMs: settings.setupTimeoutMs }),
+    ...(settings.predictionTimeoutMs !== undefined && { exampleTimeoutMs: settings.predictionTimeoutMs }),
+    ...(settings.snapshot !== undefined && { snapshots: settings.snapshot ? "auto" : "off" }),
+  };
+}
+
+function gitRevision(labels: Readonly<Record<string, string>>): { gitRevision?: string } {
+  const revision = labels["org.opencontainers.image.revision"];
+  return revision === undefined ? {} : { gitRevision: revision };
+}
+
+function renderPushed(url: string, modelId: string, pushed: PushedImage, deployed: Deployed): string {
+  const snapshot =
+    "id" in deployed.snapshot
+      ? `${deployed.snapshot.id} (${formatBytes(deployed.snapshot.sizeBytes)})`
+      : `none: ${deployed.snapshot.reason}`;
+  return [
+    `model     ${modelId}`,
+    `version   ${deployed.version}${deployed.isChanged ? "" : " (unchanged)"}`,
+    `digest    ${pushed.digest}`,
+    `snapshot  ${snapshot}`,
+    `endpoint  ${url}/models/${modelId}/predictions`,
+    `also      ${url}/v1  (OpenAI, Replicate)   ${url}/client/v4/accounts/local/ai/run/${modelId}`,
+    "",
+    `curl -H "Authorization: Bearer $BYOM_API_KEY" -H "Content-Type: application/json" \\`,
+    `  ${url}/models/${modelId}/predictions -d '{"input": {…}}'`,
+  ].join("\n");
+}

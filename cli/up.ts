@@ -1,0 +1,179 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { access, constants } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { connectEngine } from "../builder/index.ts";
+import { createGateway, type Gateway, type GatewayEvent } from "../gateway/index.ts";
+import { hostPaths, loadHostSettings, type Directories } from "../host/index.ts";
+import {
+  createAdminApi,
+  createDockerEngine,
+  createKeys,
+  createRuntime,
+  createSnapshotter,
+  openStore,
+  type AdminApi,
+  type Engine,
+  type Runtime,
+  type RuntimeEvent,
+  type Snapshotter,
+} from "../runtime/index.ts";
+import { loadCredentials } from "../registry-client/index.ts";
+import { createCatalog } from "./catalog.ts";
+
+/** The composition root of the platform: runtime and gateway behind one port, in one process. */
+export interface Platform {
+  /** Base URL, such as `http://127.0.0.1:8800`. */
+  readonly url: string;
+  /** The admin key's secret, on the first start only. */
+  readonly firstKey: string | undefined;
+  readonly adopted: number;
+  readonly snapshots: Snapshotter["capability"];
+  readonly runtime: Runtime;
+  /** Lets what is in flight finish, until the signal aborts; then instances stop, or stay for the next start. */
+  close(options: { keepInstances: boolean; signal: AbortSignal }): Promise<void>;
+}
+
+export interface PlatformOptions {
+  readonly directories: Directories;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly homeDirectory: string;
+  readonly isRoot: boolean;
+  /** Address to listen on; loopback unless the operator says otherwise. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RuntimeEvent | GatewayEvent) => void;
+}
+
+/** Opens the store, adopts what still runs, and listens. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { directories, signal, onEvent } = options;
+  await using cleanup = new AsyncDisposableStack();
+  const store = openStore({ dataDirectory: platformDirectory(directories) });
+  cleanup.defer(() => store.close());
+  const engine = await createEngine(options);
+  const snapshotter = await openSnapshotter(options, engine);
+  const keys = createKeys(store);
+  const runtime = createRuntime({ engine, snapshotter, store, onEvent });
+  const gateway = createGateway({
+    upstream: { acquire: (modelId, acquireOptions) => runtime.acquire(modelId, acquireOptions) },
+    catalog: createCatalog(runtime),
+    keys,
+    predictions: store.predictions,
+    dataDirectory: join(directories.data, "gateway"),
+    onEvent,
+  });
+  const api = createAdminApi({ runtime, store, keys });
+  const server = createServer();
+  const { adopted } = await runtime.start({ signal });
+  cleanup.defer(() => runtime.stop({ keepInstances: true }));
+  server.on("request", (request, response) => void route({ request, response, api, gateway }));
+  const url = await listen(server, options);
+  gateway.recover();
+  const firstKey = keys.ensureAdminKey()?.secret;
+  const resources = cleanup.move();
+  return {
+    url,
+    firstKey,
+    adopted,
+    snapshots: snapshotter.capability,
+    runtime,
+    close: async ({ keepInstances, signal: deadline }) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await gateway.close({ signal: deadline });
+      server.closeAllConnections();
+      await closed;
+      if (!keepInstances) await runtime.down({ signal: AbortSignal.timeout(removalTimeoutMs) });
+      await resources.disposeAsync();
+    },
+  };
+}
+
+/** Force-removing a handful of containers takes seconds; a hung engine must not hold the platform for ever. */
+const removalTimeoutMs = 60_000;
+
+/** Where the platform's database lies. */
+export function platformDirectory(directories: Directories): string {
+  return join(directories.data, "platform");
+}
+
+/** The container engine as the runtime uses it. */
+export async function createEngine(
+  options: Pick<PlatformOptions, "environment" | "homeDirectory" | "signal">,
+): Promise<Engine> {
+  const { environment, homeDirectory, signal } = options;
+  const found = await connectEngine({ environment, signal });
+  return createDockerEngine({
+    docker: found.docker,
+    isUnixSocket: found.endpoint.address.startsWith("unix:"),
+    credentials: async (registry) => {
+      const credentials = await loadCredentials({ registry, environment, homeDirectory, signal });
+      if (credentials.kind !== "basic") return undefined;
+      return {
+        username: credentials.username,
+        password: credentials.password.reveal(),
+        serveraddress: registry,
+      };
+    },
+  });
+}
+
+async function openSnapshotter(options: PlatformOptions, engine: Engine): Promise<Snapshotter> {
+  const { directories, environment, isRoot, signal } = options;
+  const settings = await loadHostSettings(directories, { signal });
+  const criu = settings.criu?.path ?? hostPaths(directories).criu;
+  return await createSnapshotter({
+    engine: await engine.info({ signal }),
+    directory: join(directories.data, "snapshots"),
+    runc: (await findProgram("runc", environment)) ?? "/usr/bin/runc",
+    criuDirectory: dirname(criu),
+    isRoot,
+    signal,
+  });
+}
+
+async function findProgram(
+  name: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  for (const directory of (environment["PATH"] ?? "").split(delimiter)) {
+    const path = join(directory, name);
+    if (directory !== "" && (await access(path, constants.X_OK).then(() => true, () => false))) return path;
+  }
+  return undefined;
+}
+
+async function route(options: {
+  request: IncomingMessage;
+  response: ServerResponse;
+  api: AdminApi;
+  gateway: Gateway;
+}): Promise<void> {
+  const { request, response, api, gateway } = options;
+  if (await api.handle(request, response)) return;
+  if (await gateway.handle(request, response)) return;
+  response.writeHead(404, { "content-type": "application/json" });
+  response.end(
+    JSON.stringify({
+      error: {
+        code: "not_found",
+        message: `there is nothing at ${request.method} ${request.url?.split("?", 1)[0]}`,
+        hint: "models are at /v1, /client/v4/accounts/local/ai and /models; the admin API at /api/v1/openapi.json",
+      },
+    }),
+  );
+}
+
+async function listen(server: Server, options: PlatformOptions): Promise<string> {
+  // A prediction may take minutes before its first byte; the gateway has deadlines of its own.
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = options.host === "0.0.0.0" || options.host === "::" ? "127.0.0.1" : options.host;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
