@@ -17,7 +17,7 @@ state=@state@
 huge_pages=@hugePages@
 PATH=@path@:$PATH
 export PATH
-thp=${BYOM_RUNC_THP:-/sys/kernel/mm/transparent_hugepage}
+thp=@hugePagesDirectory@
 
 now() {
   date +%s%3N
@@ -96,7 +96,8 @@ restore() {
     shift
     if [ -z "$command" ] && [ "$argument" = create ]; then
       command=$argument
-      set -- "$@" restore --detach --no-subreaper --image-path "$snapshot/images" --work-path "$work"
+      set -- "$@" restore --detach --no-subreaper --tcp-established --file-locks \
+        --image-path "$snapshot/images" --work-path "$work"
     else
       case $previous in --bundle | -b) bundle=$argument ;; esac
       set -- "$@" "$argument"

@@ -22,7 +22,12 @@ export interface WrapperOptions {
    * instead of 1.4 GB/s was measured) and given back afterwards. Default: true.
    */
   readonly hugePages?: boolean;
+  /** Default: the kernel's. */
+  readonly hugePagesDirectory?: string;
 }
+
+/** Kernel: Documentation/admin-guide/mm/transhuge.rst. */
+const hugePagesDirectory = "/sys/kernel/mm/transparent_hugepage";
 
 /** The text of the wrapper script for these paths; install it executable. Throws on a path that sh cannot hold. */
 export async function renderWrapper(options: WrapperOptions): Promise<string> {
@@ -31,9 +36,13 @@ export async function renderWrapper(options: WrapperOptions): Promise<string> {
     runc: quote(options.runc),
     state: quote(options.stateDirectory ?? ociRuntimeStateDirectory),
     hugePages: (options.hugePages ?? true) ? "1" : "0",
+    hugePagesDirectory: quote(options.hugePagesDirectory ?? hugePagesDirectory),
     path: quote(options.criuDirectory),
   };
-  return template.replaceAll(/@(\w+)@/g, (placeholder, name: string) => values[name] ?? placeholder);
+  return template.replaceAll(
+    /@(\w+)@/g,
+    (placeholder, name: string) => values[name] ?? placeholder,
+  );
 }
 
 /** Files of the wrapper's protocol for one container. */
@@ -57,7 +66,9 @@ export function wrapperFiles(stateDirectory: string, containerId: string): Wrapp
 
 function quote(path: string): string {
   if (!path.startsWith("/") || /[\n\0]/.test(path)) {
-    throw new TypeError(`the OCI runtime wrapper needs an absolute path, not ${JSON.stringify(path)}`);
+    throw new TypeError(
+      `the OCI runtime wrapper needs an absolute path, not ${JSON.stringify(path)}`,
+    );
   }
   return `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
