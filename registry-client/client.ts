@@ -27,7 +27,7 @@ import {
   type Clock,
   type RetryPolicy,
 } from "./transport/retry.ts";
-import { pushBlob, type BlobPush } from "./upload.ts";
+import { findBlob, pushBlob, type BlobPush } from "./upload.ts";
 
 interface WithSignal {
   readonly signal?: AbortSignal | undefined;
@@ -49,6 +49,12 @@ export interface RegistryClient {
     descriptor: Descriptor,
     options?: WithSignal & { readonly offset?: number | undefined },
   ): AsyncIterable<Uint8Array>;
+  /** HEAD, then mount; undefined when the blob is in none of these repositories. */
+  findBlob(
+    repository: string,
+    descriptor: Descriptor,
+    options?: WithSignal & { readonly mountFrom?: string | readonly string[] | undefined },
+  ): Promise<"skipped" | "mounted" | undefined>;
   pushBlob(
     repository: string,
     source: BlobSource,
@@ -130,6 +136,13 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       headBlob(transport, { ...more, repository, digest }),
     getBlob: (repository, descriptor, more) =>
       getBlob(transport, { ...more, repository, descriptor }),
+    findBlob: async (repository, descriptor, more) =>
+      findBlob(transport, {
+        repository,
+        descriptor,
+        signal: more?.signal,
+        mountFrom: asList(more?.mountFrom),
+      }),
     pushBlob: async (repository, source, more) =>
       pushBlob(transport, {
         repository,

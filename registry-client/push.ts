@@ -133,27 +133,14 @@ async function pushOne(
   signal: AbortSignal,
 ): Promise<"uploaded" | "mounted" | "skipped"> {
   const { client, repository, mountFrom } = options;
-  const source = "open" in blob ? blob : absentSource(blob, client, repository);
-  const { how } = await client.pushBlob(repository, source, { mountFrom, signal });
-  return how;
-}
-
-/** A layer of which we hold only the descriptor: HEAD or mount must find it. */
-function absentSource(
-  descriptor: Descriptor,
-  client: RegistryClient,
-  repository: string,
-): BlobSource {
-  return {
-    descriptor,
-    open() {
-      throw new RegistryError({
-        code: "missing-blob",
-        message: `layer ${descriptor.digest} is not in ${client.registry}/${repository}`,
-        hint: "it was removed from the registry since it was recorded: build again without the cache",
-      });
-    },
-  };
+  if ("open" in blob) return (await client.pushBlob(repository, blob, { mountFrom, signal })).how;
+  const found = await client.findBlob(repository, blob, { mountFrom, signal });
+  if (found) return found;
+  throw new RegistryError({
+    code: "missing-blob",
+    message: `layer ${blob.digest} is not in ${client.registry}/${repository}`,
+    hint: "it was removed from the registry since it was recorded: build again without the cache",
+  });
 }
 
 /** A registry's garbage collection may take a blob between our HEAD and the manifest: once, everything is checked again. */

@@ -52,13 +52,37 @@ export async function pushBlob(
 ): Promise<BlobPush> {
   const { repository, source, signal } = options;
   checkRepository(repository);
-  const { digest, size: sizeBytes } = source.descriptor;
+  const { descriptor } = source;
+  const { digest, size: sizeBytes } = descriptor;
   transport.onEvent({ type: "layer-upload-start", repository, digest, sizeBytes });
-  const upload = new Upload(transport, { repository, source, signal });
-  const how = await upload.run(options.mountFrom ?? []);
+  const upload = new Upload(transport, { repository, descriptor, signal });
+  const found = await upload.find(options.mountFrom ?? []);
+  if (!found) await upload.send(source);
+  const how = found ?? "uploaded";
   const { sentBytes } = upload;
   transport.onEvent({ type: "layer-upload-end", repository, digest, sizeBytes, sentBytes, how });
-  return { descriptor: source.descriptor, how, sentBytes };
+  return { descriptor, how, sentBytes };
+}
+
+/**
+ * Looks for a blob of which nobody here has the bytes: HEAD, then mount. Undefined when neither finds it.
+ * @throws RegistryError family; the signal's reason.
+ */
+export async function findBlob(
+  transport: Transport,
+  options: {
+    readonly repository: string;
+    readonly descriptor: Descriptor;
+    readonly mountFrom?: readonly string[] | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<"skipped" | "mounted" | undefined> {
+  const { repository, descriptor, signal } = options;
+  checkRepository(repository);
+  const upload = new Upload(transport, { repository, descriptor, signal });
+  const how = await upload.find(options.mountFrom ?? []);
+  if (how === undefined) await upload.cancel();
+  return how;
 }
 
 /** One blob on its way: which session, how far, how often it failed. */
@@ -66,7 +90,7 @@ class Upload {
   sentBytes = 0;
   readonly #transport: Transport;
   readonly #repository: string;
-  readonly #source: BlobSource;
+  readonly #descriptor: Descriptor;
   readonly #signal: AbortSignal | undefined;
   readonly #scopes: readonly Scope[];
   #location: URL | undefined;
@@ -80,38 +104,47 @@ class Upload {
     transport: Transport,
     options: {
       readonly repository: string;
-      readonly source: BlobSource;
+      readonly descriptor: Descriptor;
       readonly signal: AbortSignal | undefined;
     },
   ) {
     this.#transport = transport;
     this.#repository = options.repository;
-    this.#source = options.source;
+    this.#descriptor = options.descriptor;
     this.#signal = options.signal;
     this.#scopes = [pushScope(options.repository)];
   }
 
-  async run(mountFrom: readonly string[]): Promise<UploadOutcome> {
+  /** In the repository already, or mounted from another one. */
+  async find(mountFrom: readonly string[]): Promise<"skipped" | "mounted" | undefined> {
     if (await this.#isKnown()) return "skipped";
     for (const from of mountFrom) {
       if (from !== this.#repository && (await this.#mount(from))) return "mounted";
     }
-    try {
-      await this.#upload();
-    } catch (error) {
-      if (this.#location) await cancelUpload(this.#transport, this.#location, this.#scopes);
-      throw error;
-    }
-    return "uploaded";
+    return undefined;
   }
 
-  async #upload(): Promise<void> {
+  async send(source: BlobSource): Promise<void> {
+    try {
+      await this.#upload(source);
+    } catch (error) {
+      await this.cancel();
+      throw error;
+    }
+  }
+
+  async cancel(): Promise<void> {
+    if (this.#location) await cancelUpload(this.#transport, this.#location, this.#scopes);
+    this.#location = undefined;
+  }
+
+  async #upload(source: BlobSource): Promise<void> {
     let failures = 0;
     let throttled = 0;
     for (;;) {
       const before = this.#acknowledged;
       try {
-        await this.#attempt();
+        await this.#attempt(source);
         return;
       } catch (error) {
         this.#signal?.throwIfAborted();
@@ -129,21 +162,21 @@ class Upload {
   }
 
   /** From where the registry stands to the commit. */
-  async #attempt(): Promise<void> {
+  async #attempt(source: BlobSource): Promise<void> {
     if (!this.#location)
       this.#adopt(
         await openUpload(this.#transport, { repository: this.#repository, signal: this.#signal }),
       );
-    const { digest, size } = this.#source.descriptor;
+    const { digest, size } = this.#descriptor;
     while (this.#partBytes !== undefined && this.#acknowledged < size) {
-      await this.#sendPart(Math.min(size, this.#acknowledged + this.#partBytes));
+      await this.#sendPart(source, Math.min(size, this.#acknowledged + this.#partBytes));
     }
     const location = this.#expectLocation();
     const response = await this.#transport.send({
       method: "PUT",
       url: withDigest(location, digest),
       headers: { "content-type": "application/octet-stream", ...this.#contentRange(size) },
-      body: this.#body(size),
+      body: this.#body(source, size),
       scopes: this.#scopes,
       accept: [201, 204],
       tries: 1,
@@ -153,7 +186,7 @@ class Upload {
     this.#location = undefined;
   }
 
-  async #sendPart(end: number): Promise<void> {
+  async #sendPart(source: BlobSource, end: number): Promise<void> {
     const response = await this.#transport.send({
       method: "PATCH",
       url: this.#expectLocation(),
@@ -161,7 +194,7 @@ class Upload {
         "content-type": "application/octet-stream",
         "content-range": `${this.#acknowledged}-${end - 1}`,
       },
-      body: this.#body(end),
+      body: this.#body(source, end),
       scopes: this.#scopes,
       accept: [201, 202, 204],
       tries: 1,
@@ -179,41 +212,43 @@ class Upload {
     return { "content-range": `${this.#acknowledged}-${end - 1}` };
   }
 
-  #body(end: number): RequestBody {
+  #body(source: BlobSource, end: number): RequestBody {
     const offset = this.#acknowledged;
     this.#handedOver = offset;
     return {
       sizeBytes: end - offset,
       isReplayable: true,
-      open: (signal) => this.#read(offset, end, signal),
+      open: (signal) => this.#read(source.open({ offset, signal }), offset, end),
     };
   }
 
   async *#read(
+    chunks: AsyncIterable<Uint8Array>,
     offset: number,
     end: number,
-    signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let position = offset;
     let reported = offset;
     this.#handedOver = offset;
-    for await (const chunk of this.#source.open({ offset, signal })) {
+    for await (const chunk of chunks) {
       const piece = chunk.subarray(0, end - position);
-      if (piece.byteLength === 0) break;
-      yield piece;
+      if (piece.byteLength === 0) continue;
       position += piece.byteLength;
+      // Before the connection has it: a registry may acknowledge a part of what is under way.
       this.#handedOver = position;
+      yield piece;
       this.sentBytes += piece.byteLength;
       if (position - reported >= progressStepBytes || position === end) {
         reported = position;
         this.#reportProgress(position);
       }
+      if (position === end) break;
     }
     if (position < end) throw this.#sourceTooShort(position);
   }
 
   #reportProgress(sentBytes: number): void {
-    const { digest, size: sizeBytes } = this.#source.descriptor;
+    const { digest, size: sizeBytes } = this.#descriptor;
     const repository = this.#repository;
     this.#transport.onEvent({
       type: "layer-upload-progress",
@@ -250,7 +285,7 @@ class Upload {
     if (!(error instanceof RegistryResponseError) || !this.#location) return false;
     if (error.status === 413 && this.#partBytes === undefined) {
       this.#partBytes = partBytesDefault;
-      return this.#source.descriptor.size > partBytesDefault;
+      return this.#descriptor.size > partBytesDefault;
     }
     if (error.hasProblem("DIGEST_INVALID")) {
       this.#throwIfWhole(error);
@@ -268,7 +303,7 @@ class Upload {
   /** A digest refused after a resume may be the registry's miscount; one of a whole body is our bytes. */
   #throwIfWhole(cause: RegistryResponseError): void {
     if (this.#acknowledged > 0) return;
-    const { digest } = this.#source.descriptor;
+    const { digest } = this.#descriptor;
     throw new DigestMismatchError({
       expected: digest,
       actual: "unknown",
@@ -279,12 +314,12 @@ class Upload {
   }
 
   #giveUp(tries: number, cause: unknown): UploadFailedError {
-    const { digest } = this.#source.descriptor;
+    const { digest } = this.#descriptor;
     return new UploadFailedError({ digest, repository: this.#repository, tries, cause });
   }
 
   #sourceTooShort(position: number): RegistryError {
-    const { digest, size } = this.#source.descriptor;
+    const { digest, size } = this.#descriptor;
     return new RegistryError({
       code: "size-mismatch",
       message: `the source of ${digest} ended after ${position} of ${size} bytes`,
@@ -293,7 +328,7 @@ class Upload {
   }
 
   async #isKnown(): Promise<boolean> {
-    const { digest } = this.#source.descriptor;
+    const { digest } = this.#descriptor;
     return isBlobKnown(this.#transport, {
       repository: this.#repository,
       digest,
@@ -304,9 +339,9 @@ class Upload {
   /** A refused mount is no failure: 202 opened a session, anything else means an upload. */
   async #mount(from: string): Promise<boolean> {
     checkRepository(from);
-    const url = blobUrl(this.#transport, this.#repository, this.#source.descriptor.digest);
+    const url = blobUrl(this.#transport, this.#repository, this.#descriptor.digest);
     url.pathname = url.pathname.replace(/[^/]+$/, "uploads/");
-    url.search = new URLSearchParams({ mount: this.#source.descriptor.digest, from }).toString();
+    url.search = new URLSearchParams({ mount: this.#descriptor.digest, from }).toString();
     try {
       const scopes = [...this.#scopes, pullScope(from)];
       const signal = this.#signal;
@@ -331,8 +366,7 @@ class Upload {
   #adopt(response: ExchangeResponse): void {
     this.#location = uploadLocation(this.#transport, response) ?? this.#location;
     const maxBytes = Number(response.header("oci-chunk-max-length"));
-    if (maxBytes > 0 && maxBytes < this.#source.descriptor.size)
-      this.#partBytes = Math.floor(maxBytes);
+    if (maxBytes > 0 && maxBytes < this.#descriptor.size) this.#partBytes = Math.floor(maxBytes);
   }
 
   #expectLocation(): URL {

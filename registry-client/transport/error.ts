@@ -44,7 +44,7 @@ const bodySchema = z.object({
     z.object({
       code: z.string().default("UNKNOWN"),
       message: z.string().default(""),
-      detail: z.unknown(),
+      detail: z.unknown().optional(),
     }),
   ),
 });
