@@ -74,6 +74,56 @@ export class ImageLoadError extends BuilderError {
   }
 }
 
+/** A container of the image did not become ready; `logs` holds its last lines. */
+export class ContainerSetupError extends BuilderError {
+  override readonly name = "ContainerSetupError";
+  readonly imageName: string;
+  readonly logs: string;
+  /** When the container has ended. */
+  readonly exitCode: number | undefined;
+  readonly isOutOfMemory: boolean;
+
+  constructor(options: {
+    imageName: string;
+    problem: string;
+    logs: string;
+    exitCode?: number;
+    isOutOfMemory?: boolean;
+  }) {
+    const logs = options.logs === "" ? "" : `\n${options.logs}`;
+    super(`the model ${options.imageName} did not start: ${options.problem}${logs}`, {
+      code: "CONTAINER_SETUP",
+      hint:
+        options.isOutOfMemory === true
+          ? "give the engine more memory, or load a smaller model in setup()"
+          : "correct setup(); byom exec runs a shell in the same environment",
+    });
+    this.imageName = options.imageName;
+    this.logs = options.logs;
+    this.exitCode = options.exitCode;
+    this.isOutOfMemory = options.isOutOfMemory ?? false;
+  }
+}
+
+/** The container refused the prediction, or the connection to it broke. */
+export class PredictionRequestError extends BuilderError {
+  override readonly name = "PredictionRequestError";
+  /** HTTP's: 422 for inputs that do not fit, 409 when the model is busy; undefined for a broken connection. */
+  readonly statusCode: number | undefined;
+
+  constructor(options: { problem: string; statusCode?: number; cause?: unknown }) {
+    super(`the prediction was not made: ${options.problem}`, {
+      code: "PREDICTION_REQUEST",
+      hint:
+        options.statusCode === 422
+          ? "compare the inputs with the predictor's signature: byom schema prints it"
+          : "look at the model's logs",
+      cause: options.cause,
+    });
+    this.statusCode = options.statusCode;
+  }
+}
+
 /** The HTTP status in an error of dockerode. */
 export function statusCodeOf(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null || !("statusCode" in error)) return undefined;

@@ -1,8 +1,7 @@
-import { text } from "node:stream/consumers";
-import { PassThrough } from "node:stream";
 import type { Environment } from "../image.ts";
 import type { BuilderStore } from "../store.ts";
 import type { DockerEngine } from "./connect.ts";
+import { readLogs } from "./container.ts";
 import { requestEngine } from "./errors.ts";
 
 /**
@@ -43,13 +42,7 @@ async function runPipFreeze(options: {
     await container.start();
     const exit: unknown = await container.wait(signal === undefined ? {} : { abortSignal: signal });
     if ((exit as { StatusCode?: number }).StatusCode !== 0) return "";
-    const log = await container.logs({ stdout: true, stderr: false, follow: false });
-    const stdout = new PassThrough();
-    const source = new PassThrough();
-    engine.docker.modem.demuxStream(source, stdout, new PassThrough());
-    source.once("end", () => stdout.end());
-    source.end(log);
-    return (await text(stdout)).trim();
+    return (await readLogs({ engine, container, streams: "stdout" })).trim();
   } catch (error) {
     signal?.throwIfAborted();
     // An environment without `python` on its PATH cannot start the container at all.
