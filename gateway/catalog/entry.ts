@@ -33,4 +33,6 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export interface Catalog {
   get(modelId: string): CatalogEntry | undefined;
   list(): readonly CatalogEntry[];
+  /** All versions of a model that can be called, the deployed one first; without it only the deployed one is known. */
+  versions?(modelId: string): readonly CatalogEntry[];
 }

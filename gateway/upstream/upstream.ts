@@ -6,7 +6,12 @@ export interface Upstream {
    * waiting might help (codes: `model_not_found`, `start_failed`, `start_timeout`, `capacity`, `shutting_down`).
    */
   acquire(modelId: string, options: AcquireOptions): Promise<Lease>;
+  /** How the model stands now, without waking it; absent: unknown. */
+  state?(modelId: string): ModelState;
 }
+
+/** `idle`: no instance runs, the next call wakes one. */
+export type ModelState = "idle" | "starting" | "ready" | "busy" | "failed";
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;

@@ -1,0 +1,66 @@
+import { GatewayError } from "../errors.ts";
+import type { Catalog, CatalogEntry } from "./entry.ts";
+
+/** A model as a caller named it, with the version when one was pinned. */
+export interface FoundModel {
+  readonly entry: CatalogEntry;
+  /** Only when the caller pinned one; otherwise the deployment's traffic split decides. */
+  readonly version?: number;
+}
+
+/**
+ * Finds `owner/name`, `owner/name:VERSION` with a version id (the digest's 64 hex digits) or a version number.
+ * @throws {GatewayError} `model_not_found`
+ */
+export function findModel(catalog: Catalog, reference: string): FoundModel {
+  const colonAt = reference.indexOf(":");
+  const id = colonAt === -1 ? reference : reference.slice(0, colonAt);
+  const entry = catalog.get(id);
+  if (entry === undefined) throw notFound(catalog, reference);
+  if (colonAt === -1) return { entry };
+  const wanted = reference.slice(colonAt + 1).replace(/^sha256:/, "");
+  for (const candidate of versionsOf(catalog, entry)) {
+    if (versionId(candidate) === wanted || String(candidate.version) === wanted) {
+      return { entry: candidate, version: candidate.version };
+    }
+  }
+  throw new GatewayError("model_not_found", `Model ${id} has no version ${wanted}.`, {
+    parameter: "version",
+  });
+}
+
+/** Finds the model one of whose versions has this id (64 hex digits), or by the reference forms of `findModel`. */
+export function findVersion(catalog: Catalog, reference: string): FoundModel {
+  if (reference.includes("/")) return findModel(catalog, reference);
+  const wanted = reference.replace(/^sha256:/, "");
+  for (const entry of catalog.list()) {
+    for (const candidate of versionsOf(catalog, entry)) {
+      if (versionId(candidate) === wanted) return { entry: candidate, version: candidate.version };
+    }
+  }
+  throw new GatewayError("model_not_found", `There is no version ${reference}.`, {
+    parameter: "version",
+  });
+}
+
+/** The id of a version: the hex digits of the image's digest. */
+export function versionId(entry: CatalogEntry): string {
+  return entry.digest.replace(/^sha256:/, "");
+}
+
+/** All versions that can be called, the deployed one first. */
+export function versionsOf(catalog: Catalog, entry: CatalogEntry): readonly CatalogEntry[] {
+  return catalog.versions?.(entry.id) ?? [entry];
+}
+
+function notFound(catalog: Catalog, reference: string): GatewayError {
+  const known = catalog.list().map((entry) => entry.id);
+  const hint =
+    known.length === 0
+      ? "No model is deployed yet."
+      : `Deployed models: ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", …" : ""}.`;
+  return new GatewayError("model_not_found", `There is no model ${reference}. ${hint}`, {
+    parameter: "model",
+    hint,
+  });
+}

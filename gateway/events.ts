@@ -1,0 +1,48 @@
+import type { LeaseStart } from "./upstream/upstream.ts";
+import type { PredictionStatus } from "./prediction/store.ts";
+import type { GatewayErrorCode } from "./errors.ts";
+import type { Usage } from "./usage/usage.ts";
+
+/** What the gateway reports while it works; nothing here is needed for its function. */
+export type GatewayEvent =
+  | {
+      readonly type: "request-end";
+      readonly requestId: string;
+      readonly method: string;
+      readonly path: string;
+      readonly surface: string;
+      readonly status: number;
+      readonly durationMs: number;
+      readonly keyId?: string;
+      readonly error?: { readonly code: GatewayErrorCode; readonly message: string };
+      /** Set for `internal`: what was really thrown. */
+      readonly cause?: unknown;
+    }
+  | {
+      readonly type: "prediction-start";
+      readonly predictionId: string;
+      readonly model: string;
+      readonly version: number;
+      readonly instanceId: string;
+      readonly start: LeaseStart;
+    }
+  | {
+      readonly type: "prediction-end";
+      readonly predictionId: string;
+      readonly model: string;
+      readonly status: PredictionStatus;
+      readonly durationMs: number;
+      readonly error?: string;
+      readonly code?: GatewayErrorCode;
+      readonly usage?: Usage;
+    }
+  | {
+      readonly type: "prediction-recover";
+      readonly predictionId: string;
+      readonly model: string;
+      readonly action: "run-again" | "mark-failed";
+    }
+  | { readonly type: "store-fail"; readonly predictionId: string; readonly cause: unknown }
+  | { readonly type: "log-spill-fail"; readonly predictionId: string; readonly cause: unknown };
+
+export type OnGatewayEvent = (event: GatewayEvent) => void;

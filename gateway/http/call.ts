@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import { GatewayError } from "../errors.ts";
+import type { Deadlines } from "../limits.ts";
+import type { Catalog } from "../catalog/entry.ts";
+import type { KeyIdentity, Keys } from "../keys/keys.ts";
+import type { FileStore } from "../prediction/files.ts";
+import type { PredictionRunner } from "../prediction/runner.ts";
+import type { PredictionStore } from "../prediction/store.ts";
+import type { StreamTokens } from "../stream/token.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+
+/** What every surface works with. */
+export interface Services {
+  readonly catalog: Catalog;
+  readonly keys: Keys;
+  readonly upstream: Upstream;
+  readonly runner: PredictionRunner;
+  readonly predictions: PredictionStore;
+  readonly files: FileStore;
+  readonly streamTokens: StreamTokens;
+  readonly deadlines: Deadlines;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+}
+
+/** One HTTP request under way. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly method: string;
+  /** The path's segments, decoded; `owner%2Fname` is one segment. */
+  readonly segments: readonly string[];
+  readonly query: URLSearchParams;
+  /** Base URL under which the caller reaches the gateway, without a slash at the end. */
+  readonly baseUrl: string;
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal;
+  /** Set once the key has been checked. */
+  key: KeyIdentity | undefined;
+}
+
+/** One API shape: which paths are its own, how it answers, how it says that something failed. */
+export interface Surface {
+  readonly name: string;
+  owns(segments: readonly string[]): boolean;
+  /** Whether this call goes without a key (a signed URL). */
+  isOpen?(call: Call): boolean;
+  /** Answers the call; a thrown `GatewayError` is rendered by `renderError`. */
+  handle(call: Call): Promise<void>;
+  renderError(error: GatewayError, call: Call): RenderedError;
+}
+
+export interface RenderedError {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Throws `method_not_allowed` unless the call uses one of the methods. */
+export function allowMethods(call: Call, ...methods: readonly string[]): void {
+  if (methods.includes(call.method)) return;
+  throw new GatewayError(
+    "method_not_allowed",
+    `${call.method} is not possible here; use ${methods.join(" or ")}.`,
+  );
+}
+
+export function noSuchPath(call: Call): GatewayError {
+  return new GatewayError("not_found", `There is no ${call.method} /${call.segments.join("/")}.`);
+}

@@ -1,0 +1,15 @@
+export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+export { GatewayError, type GatewayErrorCode } from "./errors.ts";
+export type { GatewayEvent, OnGatewayEvent } from "./events.ts";
+export { defaultDeadlines, type Deadlines } from "./limits.ts";
+export type { Catalog, CatalogEntry, JsonSchema, Task } from "./catalog/entry.ts";
+export { validateInput, type InputProblem } from "./catalog/validate-input.ts";
+export type { KeyIdentity, Keys, Scope } from "./keys/keys.ts";
+export type { PredictionRecord, PredictionStatus, PredictionStore } from "./prediction/store.ts";
+export type {
+  AcquireOptions,
+  Lease,
+  LeaseStart,
+  ModelState,
+  Upstream,
+} from "./upstream/upstream.ts";

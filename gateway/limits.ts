@@ -1,0 +1,86 @@
+const kib = 1024;
+const mib = 1024 * kib;
+
+/** coglet refuses larger bodies itself (its own limit is 100 MiB). */
+export const requestBytesMax: number = 100 * mib;
+/** One answer of a model: a video as a data URI fits, a runaway generator does not fill the memory. */
+export const answerBytesMax: number = 512 * mib;
+/** One event of a model's stream; outputs are data URIs, so a single one may be large. */
+export const eventBytesMax: number = 128 * mib;
+/** An error body of an instance is read this far for its message. */
+export const errorBytesMax: number = 64 * kib;
+
+/** Events of one prediction in memory; older ones are in its segment file. Some 10,000 tokens fit. */
+export const logMemoryBytesMax: number = 1 * mib;
+/** All events of one prediction, memory and file. */
+export const logBytesMax: number = 1024 * mib;
+/** What one read of a segment file takes into memory for one reader. */
+export const segmentReadBytes: number = 256 * kib;
+
+/** Printed logs of one prediction that its record keeps (the last ones). */
+export const recordLogsBytesMax: number = 1 * mib;
+/** Output so far that a look at a running prediction shows. */
+export const partialOutputBytesMax: number = 1 * mib;
+
+/** Predictions that wait or run at once; beyond it callers get 503 instead of a queue without end. */
+export const runsInFlightMax: number = 5_000;
+/** Finished predictions whose events can still be read again. */
+export const finishedRunsMax: number = 1_000;
+/** Bytes of events in memory over all finished predictions. */
+export const finishedBytesMax: number = 64 * mib;
+/** How long the events of a finished prediction can be read again. */
+export const finishedRunRetentionMs: number = 10 * 60_000;
+
+/** A start that answers "busy" or refuses the connection is tried again on another slot this often. */
+export const startAttemptsMax = 4;
+/** Pause before such a second try. */
+export const startRetryDelayMs = 100;
+/** An accepted (recorded) prediction whose model cannot start for now is tried again this long. */
+export const acceptedRetryMs: number = 10 * 60_000;
+/** Pause between those tries when the upstream names none. */
+export const acceptedRetryDelayMs = 2_000;
+/** `Retry-After` when the upstream names none. */
+export const retryAfterDefaultMs = 5_000;
+
+/** Replicate holds `Prefer: wait` this long when no number is given. */
+export const holdDefaultMs = 60_000;
+export const holdMaxMs: number = 10 * 60_000;
+
+/** A file sent to `/v1/files`. */
+export const fileBytesMax: number = 100 * mib;
+/** Uploaded files are inputs of a prediction to come, not storage. */
+export const fileRetentionMs: number = 24 * 60 * 60_000;
+
+/** Times that a call may take, each separate; all in milliseconds. */
+export interface Deadlines {
+  /** TCP connection to an instance. */
+  readonly connectMs: number;
+  /** From the request to the head of a streamed answer; an unstreamed one comes whole, so `totalMs` holds there. */
+  readonly firstByteMs: number;
+  /** Between two reads of a streamed answer. coglet sends a comment every 15 s. */
+  readonly idleMs: number;
+  /** A whole prediction, start of the instance not counted. */
+  readonly totalMs: number;
+  /** From a cancel to the answer of the model; then the connection is cut. */
+  readonly cancelMs: number;
+  /** A caller who is gone may come back within this time before the prediction is canceled. */
+  readonly callerGraceMs: number;
+  /** A streamed answer without output gets its head after this time; until then a failure is an HTTP status. */
+  readonly commitMs: number;
+  /** Between two comment frames on a silent stream. */
+  readonly keepAliveMs: number;
+  /** A reader that takes nothing for this long is disconnected. */
+  readonly stalledReaderMs: number;
+}
+
+export const defaultDeadlines: Deadlines = {
+  connectMs: 5_000,
+  firstByteMs: 60_000,
+  idleMs: 60_000,
+  totalMs: 60 * 60_000,
+  cancelMs: 10_000,
+  callerGraceMs: 5_000,
+  commitMs: 5_000,
+  keepAliveMs: 10_000,
+  stalledReaderMs: 5 * 60_000,
+};

@@ -1,0 +1,284 @@
+import { GatewayError } from "../errors.ts";
+import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
+import type { CatalogEntry } from "../catalog/entry.ts";
+import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
+import type { EventLog } from "../stream/event-log.ts";
+import type { Lease } from "../upstream/upstream.ts";
+import type { PredictionRecord, PredictionStatus } from "./store.ts";
+
+/** What a caller asked for. */
+export interface RunRequest {
+  readonly entry: CatalogEntry;
+  /** A pinned version; absent: by the deployment's traffic split. */
+  readonly version?: number;
+  /** As the caller gave it; uploaded files are still their URLs. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Runs on whoever listens; otherwise it is canceled some time after its last listener left. */
+  readonly isDetached: boolean;
+  /** Kept in the store from before it begins: accepted means not lost. */
+  readonly isRecorded: boolean;
+  /** Cog's `context`: strings that the predictor can look at. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly keyId?: string;
+  /** The caller's own id, as `PUT /predictions/ID` gives one. */
+  readonly id?: string;
+  /** Of a recorded prediction that is run again; default: now. */
+  readonly createdAt?: string;
+}
+
+/** How a prediction ended. */
+export interface Outcome {
+  readonly status: Exclude<PredictionStatus, "starting" | "processing">;
+  readonly output: unknown;
+  readonly logs: string;
+  readonly metrics: Readonly<Record<string, unknown>>;
+  /** Set for every status but `succeeded`. */
+  readonly failure?: GatewayError;
+}
+
+/** The instance that serves a run, and how it came to be. */
+export type Served = Pick<Lease, "instanceId" | "version" | "start">;
+
+export interface RunHooks {
+  /** ISO 8601 of now. */
+  readonly now: () => string;
+  readonly callerGraceMs: number;
+  /** The state changed in a way that a record shows. */
+  readonly onChange: (run: Run) => void;
+}
+
+/** One prediction from acceptance to its end: its state, its event log and its listeners. */
+export class Run {
+  readonly id: string;
+  readonly request: RunRequest;
+  readonly log: EventLog;
+  readonly createdAt: string;
+  /** Resolves with the outcome; never rejects. */
+  readonly finished: Promise<Outcome>;
+  status: PredictionStatus = "starting";
+  served: Served | undefined;
+  startedAt: string | undefined;
+  completedAt: string | undefined;
+  outcome: Outcome | undefined;
+  /** Whether the request has gone to an instance, so that it may have begun there. */
+  isSent = false;
+  readonly #hooks: RunHooks;
+  readonly #abort = new AbortController();
+  readonly #finish: (outcome: Outcome) => void;
+  #cancelUpstream: (() => void) | undefined;
+  #isCanceling = false;
+  #listeners = 0;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #partial: Buffer[] = [];
+  #partialBytes = 0;
+  #logs = "";
+
+  constructor(id: string, request: RunRequest, log: EventLog, hooks: RunHooks) {
+    this.id = id;
+    this.request = request;
+    this.log = log;
+    this.#hooks = hooks;
+    this.createdAt = request.createdAt ?? hooks.now();
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.finished = promise;
+    this.#finish = resolve;
+  }
+
+  get entry(): CatalogEntry {
+    return this.request.entry;
+  }
+
+  /** Aborts when the run is to stop at once; the reason is a `GatewayError`. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get hasListeners(): boolean {
+    return this.#listeners > 0;
+  }
+
+  get version(): number {
+    return this.served?.version ?? this.request.version ?? this.entry.version;
+  }
+
+  /** The request goes out now; `cancelUpstream` asks the instance to stop. */
+  markSent(cancelUpstream: () => void): void {
+    this.isSent = true;
+    this.status = "processing";
+    this.startedAt = this.#hooks.now();
+    this.#cancelUpstream = cancelUpstream;
+    this.#hooks.onChange(this);
+    if (this.#isCanceling) cancelUpstream();
+  }
+
+  /** The instance refused it before it began; it waits again. */
+  markUnsent(): void {
+    this.isSent = false;
+    this.status = "starting";
+    this.startedAt = undefined;
+    this.#cancelUpstream = undefined;
+    this.#hooks.onChange(this);
+  }
+
+  /**
+   * Takes an event of the instance into the log.
+   * @throws `GatewayError` `upstream_failed` for one that cannot be read, and when the log is full
+   */
+  take(kind: EventKind, data: Buffer): void {
+    if (this.outcome !== undefined) return;
+    const outcome = this.#read(kind, data);
+    if (!this.log.append(kind, data)) {
+      throw new GatewayError(
+        "upstream_failed",
+        "The model's output is larger than the event log holds.",
+      );
+    }
+    if (outcome !== undefined) this.#end(outcome);
+  }
+
+  /** Ends the run with a failure of the gateway or of the way to the model, as an `error` event in the log. */
+  fail(failure: GatewayError): void {
+    if (this.outcome !== undefined) return;
+    const data = Buffer.from(JSON.stringify({ error: failure.message, code: failure.code }));
+    this.log.append("error", data);
+    this.#end({
+      status: failure.code === "canceled" ? "canceled" : "failed",
+      output: this.#partialOutput(),
+      logs: this.#logs,
+      metrics: {},
+      failure,
+    });
+  }
+
+  /** Stops the prediction: asks the instance when it has begun, else at once. Returns false when it has ended. */
+  cancel(): boolean {
+    if (this.outcome !== undefined) return false;
+    if (this.#isCanceling) return true;
+    this.#isCanceling = true;
+    if (this.#cancelUpstream === undefined) this.cut(canceledError());
+    else this.#cancelUpstream();
+    return true;
+  }
+
+  /** Stops without asking the instance. */
+  cut(reason: GatewayError): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Registers a caller who listens; returns what to call when it leaves. */
+  attach(): () => void {
+    this.#listeners += 1;
+    clearTimeout(this.#graceTimer);
+    let isAttached = true;
+    return () => {
+      if (!isAttached) return;
+      isAttached = false;
+      this.#listeners -= 1;
+      if (this.#listeners > 0 || this.request.isDetached || this.outcome !== undefined) return;
+      this.#graceTimer = setTimeout(() => this.cancel(), this.#hooks.callerGraceMs);
+    };
+  }
+
+  /** The run as the store and the answers show it; output and logs so far while it runs. */
+  record(): PredictionRecord {
+    const { outcome } = this;
+    const output = outcome === undefined ? this.#partialOutput() : outcome.output;
+    return {
+      id: this.id,
+      model: this.entry.id,
+      version: this.version,
+      status: this.status,
+      input: this.request.input,
+      ...(output === undefined || output === null ? {} : { output }),
+      ...(outcome?.failure === undefined ? {} : { error: outcome.failure.message }),
+      logs: outcome?.logs ?? this.#logs,
+      metrics: outcome?.metrics ?? {},
+      createdAt: this.createdAt,
+      ...(this.startedAt === undefined ? {} : { startedAt: this.startedAt }),
+      ...(this.completedAt === undefined ? {} : { completedAt: this.completedAt }),
+      ...(this.request.keyId === undefined ? {} : { keyId: this.request.keyId }),
+    };
+  }
+
+  /** Checks an event before anybody sees it; the last one gives the outcome. */
+  #read(kind: EventKind, data: Buffer): Outcome | undefined {
+    try {
+      if (kind === "completed") return this.#completed(data);
+      if (kind === "error") return this.#failed(data);
+      if (kind === "output") checkChunk(data);
+      if (this.request.isRecorded) this.#remember(kind, data);
+      return undefined;
+    } catch (cause) {
+      throw new GatewayError("upstream_failed", `The model sent a broken ${kind} event.`, {
+        cause,
+      });
+    }
+  }
+
+  #completed(data: Buffer): Outcome {
+    const answer = JSON.parse(data.toString("utf8")) as {
+      readonly status?: string;
+      readonly output?: unknown;
+      readonly error?: unknown;
+      readonly logs?: unknown;
+      readonly metrics?: Readonly<Record<string, unknown>>;
+    };
+    const logs = typeof answer.logs === "string" && answer.logs !== "" ? answer.logs : this.#logs;
+    const facts = {
+      output: answer.output ?? null,
+      logs: logs.slice(-recordLogsBytesMax),
+      metrics: answer.metrics ?? {},
+    };
+    if (answer.status === "succeeded") return { status: "succeeded", ...facts };
+    if (answer.status === "canceled") {
+      return { status: "canceled", failure: canceledError(), ...facts };
+    }
+    const message = typeof answer.error === "string" ? answer.error : "The prediction failed.";
+    return { status: "failed", failure: new GatewayError("prediction_failed", message), ...facts };
+  }
+
+  #failed(data: Buffer): Outcome {
+    const { error } = JSON.parse(data.toString("utf8")) as { readonly error?: unknown };
+    const message = typeof error === "string" ? error : "The model's stream reported an error.";
+    return {
+      status: "failed",
+      output: this.#partialOutput(),
+      logs: this.#logs,
+      metrics: {},
+      failure: new GatewayError("upstream_failed", message),
+    };
+  }
+
+  #end(outcome: Outcome): void {
+    this.outcome = outcome;
+    this.status = outcome.status;
+    this.completedAt = this.#hooks.now();
+    this.#partial = [];
+    clearTimeout(this.#graceTimer);
+    try {
+      this.#hooks.onChange(this);
+    } finally {
+      this.log.end();
+      this.#finish(outcome);
+    }
+  }
+
+  #remember(kind: EventKind, data: Buffer): void {
+    if (kind === "output" && this.#partialBytes + data.length <= partialOutputBytesMax) {
+      this.#partial.push(data);
+      this.#partialBytes += data.length;
+    } else if (kind === "log") {
+      const { data: text } = JSON.parse(data.toString("utf8")) as { readonly data?: unknown };
+      if (typeof text === "string") this.#logs = (this.#logs + text).slice(-recordLogsBytesMax);
+    }
+  }
+
+  #partialOutput(): unknown {
+    if (this.#partial.length === 0) return null;
+    return this.#partial.map((data) => JSON.parse(chunkJson(data).toString("utf8")) as unknown);
+  }
+}
+
+function canceledError(): GatewayError {
+  return new GatewayError("canceled", "The prediction was canceled.");
+}

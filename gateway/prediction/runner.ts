@@ -1,0 +1,262 @@
+import { join } from "node:path";
+
+import { GatewayError } from "../errors.ts";
+import type { OnGatewayEvent } from "../events.ts";
+import {
+  finishedBytesMax,
+  finishedRunRetentionMs,
+  finishedRunsMax,
+  retryAfterDefaultMs,
+  runsInFlightMax,
+  type Deadlines,
+} from "../limits.ts";
+import type { Catalog } from "../catalog/entry.ts";
+import { EventLog } from "../stream/event-log.ts";
+import { reportedUsage } from "../usage/usage.ts";
+import type { Pools } from "../upstream/pools.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { execute, type ExecuteOptions } from "./execute.ts";
+import { Run, type RunRequest } from "./run.ts";
+import type { PredictionRecord, PredictionStore } from "./store.ts";
+
+export interface RunnerOptions {
+  readonly upstream: Upstream;
+  readonly catalog: Catalog;
+  readonly predictions: PredictionStore;
+  readonly pools: Pools;
+  readonly deadlines: Deadlines;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly idSource: () => string;
+  /** Folder of the event logs' segment files. */
+  readonly streamsDirectory: string;
+  readonly onEvent: OnGatewayEvent;
+  readonly prepareInput: ExecuteOptions["prepareInput"];
+}
+
+/** How often finished runs are looked through for those whose retention has passed. */
+const sweepIntervalMs = 30_000;
+
+/** All predictions that wait, run, or ended not long ago. */
+export class PredictionRunner {
+  readonly #options: RunnerOptions;
+  readonly #runs = new Map<string, Run>();
+  /** Finished ones in the order in which they ended. */
+  readonly #finished = new Map<string, { readonly endedAt: number; readonly bytes: number }>();
+  readonly #working = new Set<Promise<void>>();
+  readonly #sweep: NodeJS.Timeout;
+  #finishedBytes = 0;
+  #inFlight = 0;
+  #isClosing = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#sweep = setInterval(() => this.#forgetOld(), sweepIntervalMs).unref();
+  }
+
+  /**
+   * Accepts a prediction and begins it. A recorded one is in the store when this returns.
+   * @throws {GatewayError} `shutting_down`, `capacity`, `invalid_request` for an id in use
+   */
+  start(request: RunRequest): Run {
+    this.#admit(request.id);
+    const run = this.#create(request);
+    if (request.isRecorded) this.#options.predictions.insert(run.record());
+    this.#begin(run);
+    return run;
+  }
+
+  /** A run in flight or finished not long ago. */
+  find(id: string): Run | undefined {
+    return this.#runs.get(id);
+  }
+
+  /** A recorded prediction, from memory when it is there. */
+  record(id: string): PredictionRecord | undefined {
+    const run = this.#runs.get(id);
+    return run?.request.isRecorded === true ? run.record() : this.#options.predictions.get(id);
+  }
+
+  /**
+   * Takes up what a former process left: predictions that had not begun run again; begun ones are marked failed, for
+   * nobody knows what they have done.
+   */
+  recover(): void {
+    for (const record of this.#options.predictions.unfinished()) {
+      if (this.#runs.has(record.id)) continue;
+      const entry = this.#options.catalog.get(record.model);
+      const isRunAgain = record.status === "starting" && entry !== undefined;
+      this.#options.onEvent({
+        type: "prediction-recover",
+        predictionId: record.id,
+        model: record.model,
+        action: isRunAgain ? "run-again" : "mark-failed",
+      });
+      if (isRunAgain) {
+        this.#begin(this.#create({ ...requestOf(record), entry }));
+      } else {
+        this.#options.predictions.update({
+          ...record,
+          status: "failed",
+          error:
+            entry === undefined
+              ? `Model ${record.model} is no longer deployed.`
+              : "The platform stopped while this prediction ran; it was not run again because it had begun.",
+          completedAt: this.#now(),
+        });
+      }
+    }
+  }
+
+  /**
+   * Refuses new predictions, waits for those in flight; when the signal aborts, the rest is stopped. Recorded ones
+   * that had not begun stay in the store to be run again.
+   */
+  async close(options: { readonly signal: AbortSignal }): Promise<void> {
+    this.#isClosing = true;
+    clearInterval(this.#sweep);
+    const stop = (): void => {
+      for (const run of this.#runs.values()) run.cut(shuttingDown());
+    };
+    if (options.signal.aborted) stop();
+    else options.signal.addEventListener("abort", stop, { once: true });
+    await Promise.all(this.#working);
+    options.signal.removeEventListener("abort", stop);
+    await Promise.all([...this.#runs.values()].map((run) => run.log.remove()));
+    this.#runs.clear();
+  }
+
+  #admit(id: string | undefined): void {
+    if (this.#isClosing) throw shuttingDown();
+    if (this.#inFlight >= runsInFlightMax) {
+      throw new GatewayError("capacity", "Too many predictions are waiting.", {
+        retryAfterMs: retryAfterDefaultMs,
+      });
+    }
+    if (id === undefined) return;
+    const known = this.#runs.get(id);
+    if (known !== undefined && known.outcome === undefined) {
+      throw new GatewayError("invalid_request", `A prediction with the id ${id} is running.`);
+    }
+    if (known !== undefined) this.#forget(known);
+  }
+
+  #create(request: RunRequest): Run {
+    const id = request.id ?? this.#options.idSource();
+    const log = new EventLog({
+      // The caller may have chosen the id: nothing of it reaches the file system.
+      segmentPath: join(this.#options.streamsDirectory, `${this.#options.idSource()}.events`),
+      onSpillFail: (cause) =>
+        this.#options.onEvent({ type: "log-spill-fail", predictionId: id, cause }),
+    });
+    return new Run(id, request, log, {
+      now: () => this.#now(),
+      callerGraceMs: this.#options.deadlines.callerGraceMs,
+      onChange: (run) => this.#changed(run),
+    });
+  }
+
+  #begin(run: Run): void {
+    this.#runs.set(run.id, run);
+    this.#inFlight += 1;
+    const work = execute({
+      run,
+      upstream: this.#options.upstream,
+      pools: this.#options.pools,
+      deadlines: this.#options.deadlines,
+      clock: this.#options.clock,
+      prepareInput: this.#options.prepareInput,
+      onServed: (lease) =>
+        this.#options.onEvent({
+          type: "prediction-start",
+          predictionId: run.id,
+          model: run.entry.id,
+          version: lease.version,
+          instanceId: lease.instanceId,
+          start: lease.start,
+        }),
+    }).finally(() => this.#working.delete(work));
+    this.#working.add(work);
+  }
+
+  #changed(run: Run): void {
+    const { outcome } = run;
+    // What had not begun when the platform stops is run again by the next one.
+    const isLeftToSuccessor = outcome?.failure?.code === "shutting_down" && !run.isSent;
+    if (run.request.isRecorded && !isLeftToSuccessor) {
+      this.#update(run);
+    }
+    if (outcome === undefined) return;
+    this.#inFlight -= 1;
+    const bytes = run.log.memoryBytes;
+    this.#finished.set(run.id, { endedAt: this.#options.clock(), bytes });
+    this.#finishedBytes += bytes;
+    this.#forgetOld();
+    const usage = reportedUsage(outcome.metrics);
+    this.#options.onEvent({
+      type: "prediction-end",
+      predictionId: run.id,
+      model: run.entry.id,
+      status: outcome.status,
+      durationMs: this.#options.clock() - Date.parse(run.createdAt),
+      ...(outcome.failure === undefined
+        ? {}
+        : { error: outcome.failure.message, code: outcome.failure.code }),
+      ...(usage === undefined ? {} : { usage }),
+    });
+  }
+
+  /** A prediction does not begin unrecorded; one that has ended keeps its answer although the store refuses. */
+  #update(run: Run): void {
+    try {
+      this.#options.predictions.update(run.record());
+    } catch (cause) {
+      this.#options.onEvent({ type: "store-fail", predictionId: run.id, cause });
+      if (run.outcome === undefined) throw cause;
+    }
+  }
+
+  #forgetOld(): void {
+    const now = this.#options.clock();
+    for (const [id, { endedAt }] of this.#finished) {
+      const isOver =
+        this.#finished.size > finishedRunsMax ||
+        this.#finishedBytes > finishedBytesMax ||
+        now - endedAt > finishedRunRetentionMs;
+      if (!isOver) return;
+      const run = this.#runs.get(id);
+      // Somebody still reads its events.
+      if (run !== undefined && !run.hasListeners) this.#forget(run);
+    }
+  }
+
+  #forget(run: Run): void {
+    this.#runs.delete(run.id);
+    this.#finishedBytes -= this.#finished.get(run.id)?.bytes ?? 0;
+    this.#finished.delete(run.id);
+    run.log.remove().catch((cause: unknown) => {
+      this.#options.onEvent({ type: "log-spill-fail", predictionId: run.id, cause });
+    });
+  }
+
+  #now(): string {
+    return new Date(this.#options.clock()).toISOString();
+  }
+}
+
+function requestOf(record: PredictionRecord): Omit<RunRequest, "entry"> {
+  return {
+    id: record.id,
+    input: record.input,
+    isDetached: true,
+    isRecorded: true,
+    createdAt: record.createdAt,
+    ...(record.keyId === undefined ? {} : { keyId: record.keyId }),
+  };
+}
+
+function shuttingDown(): GatewayError {
+  return new GatewayError("shutting_down", "The platform is shutting down.", {
+    retryAfterMs: retryAfterDefaultMs,
+  });
+}

@@ -1,0 +1,84 @@
+import { outputText } from "../../catalog/schema.ts";
+import type { CatalogEntry } from "../../catalog/entry.ts";
+import { GatewayError } from "../../errors.ts";
+import type { Call, Services } from "../../http/call.ts";
+import type { PredictionRecord } from "../../prediction/store.ts";
+import { chunkJson, type StreamEvent } from "../../stream/event.ts";
+import { follow, type FrameRenderer } from "../../stream/follow.ts";
+
+/**
+ * `GET urls.stream`: the prediction's output as `output`, `error` and `done` events. Ids are positions in the event
+ * log, so a reader that comes back with `Last-Event-ID` goes on where it was.
+ */
+export async function streamPrediction(call: Call, services: Services, id: string): Promise<void> {
+  const run = services.runner.find(id);
+  if (run !== undefined) {
+    await follow({
+      run,
+      response: call.response,
+      renderer: replicateFrames(run.entry, () => run.outcome?.failure),
+      deadlines: services.deadlines,
+      from: firstWanted(call),
+      commitOn: "any",
+      signal: call.signal,
+    });
+    return;
+  }
+  const record = services.predictions.get(id);
+  if (record === undefined) throw new GatewayError("not_found", `There is no prediction ${id}.`);
+  replay(call, record, services.catalog.get(record.model));
+}
+
+/** The frames of Replicate's stream; an `error` is followed by `done`, so every stream has an end. */
+export function replicateFrames(
+  entry: CatalogEntry,
+  failure: () => GatewayError | undefined,
+): FrameRenderer {
+  return {
+    render: (event: StreamEvent) => {
+      if (event.kind === "output") {
+        const chunk: unknown = JSON.parse(chunkJson(event.data).toString("utf8"));
+        return frame("output", outputText(entry, chunk), event.index);
+      }
+      if (event.kind !== "completed" && event.kind !== "error") return undefined;
+      return ending(failure(), event.index);
+    },
+  };
+}
+
+/** A prediction whose events are gone: its whole output as one event. */
+function replay(call: Call, record: PredictionRecord, entry: CatalogEntry | undefined): void {
+  const hasOutput = record.output !== undefined && record.output !== null;
+  const text =
+    entry === undefined ? JSON.stringify(record.output) : outputText(entry, record.output);
+  const failure =
+    record.status === "canceled"
+      ? new GatewayError("canceled", "The prediction was canceled.")
+      : record.error === undefined
+        ? undefined
+        : new GatewayError("prediction_failed", record.error);
+  call.response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+  });
+  if (firstWanted(call) === 0 && hasOutput) call.response.write(frame("output", text, 0));
+  call.response.end(ending(failure, 1));
+}
+
+function ending(failure: GatewayError | undefined, index: number): string {
+  if (failure === undefined) return frame("done", "{}", index);
+  if (failure.code === "canceled") return frame("done", '{"reason":"canceled"}', index);
+  const error = frame("error", JSON.stringify({ detail: failure.message }), index);
+  return error + frame("done", '{"reason":"error"}', index);
+}
+
+function frame(event: string, data: string, index: number): string {
+  const lines = data.split(/\r\n|\n|\r/).map((line) => `data: ${line}`);
+  return `event: ${event}\nid: ${index}\n${lines.join("\n")}\n\n`;
+}
+
+/** The event after the last one that the reader says it has. */
+function firstWanted(call: Call): number {
+  const last = call.request.headers["last-event-id"];
+  return typeof last === "string" && /^\d{1,15}$/.test(last) ? Number(last) + 1 : 0;
+}

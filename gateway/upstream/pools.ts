@@ -1,0 +1,49 @@
+import { Pool } from "undici";
+
+/** Connections to instances, one pool per origin. */
+export interface Pools {
+  get(origin: string): Pool;
+  /**
+   * Waits for the requests under way to that origin, then closes its connections: a snapshot of an instance is
+   * taken with no TCP connection open. The next call opens new ones.
+   */
+  closeOrigin(origin: string): Promise<void>;
+  /** Closes all; with `isForced` requests under way fail. */
+  close(options: { isForced: boolean }): Promise<void>;
+}
+
+/** Idle connections are dropped after this; uvicorn-like servers keep theirs at least that long, coglet for ever. */
+const keepAliveMs = 4_000;
+/** Longest keep-alive a server's hint may ask for. */
+const keepAliveMaxMs = 60_000;
+
+export function createPools(options: { readonly connectMs: number }): Pools {
+  const pools = new Map<string, Pool>();
+  return {
+    get(origin) {
+      let pool = pools.get(origin);
+      if (pool === undefined) {
+        pool = new Pool(origin, {
+          connectTimeout: options.connectMs,
+          keepAliveTimeout: keepAliveMs,
+          keepAliveMaxTimeout: keepAliveMaxMs,
+          // Slots are counted by the lease, so a second limit here could only make callers wait unseen.
+          connections: null,
+          pipelining: 1,
+        });
+        pools.set(origin, pool);
+      }
+      return pool;
+    },
+    async closeOrigin(origin) {
+      const pool = pools.get(origin);
+      pools.delete(origin);
+      await pool?.close();
+    },
+    async close({ isForced }) {
+      const all = [...pools.values()];
+      pools.clear();
+      await Promise.all(all.map((pool) => (isForced ? pool.destroy() : pool.close())));
+    },
+  };
+}

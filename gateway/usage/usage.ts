@@ -1,0 +1,32 @@
+/** Tokens of one call. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Not counted by the model but guessed from the length of the text. */
+  readonly isEstimated: boolean;
+}
+
+/** English text has about four bytes per token in common vocabularies; good for an order of magnitude only. */
+const bytesPerToken = 4;
+
+/** What the model itself recorded as `input_tokens` and `output_tokens`; undefined unless it recorded both. */
+export function reportedUsage(metrics: Readonly<Record<string, unknown>>): Usage | undefined {
+  const { input_tokens: inputTokens, output_tokens: outputTokens } = metrics;
+  if (typeof inputTokens !== "number" || typeof outputTokens !== "number") return undefined;
+  return { inputTokens, outputTokens, isEstimated: false };
+}
+
+/** The model's own count, else an estimate that says so. */
+export function usageOf(options: {
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}): Usage {
+  return (
+    reportedUsage(options.metrics) ?? {
+      inputTokens: Math.ceil(options.inputBytes / bytesPerToken),
+      outputTokens: Math.ceil(options.outputBytes / bytesPerToken),
+      isEstimated: true,
+    }
+  );
+}
