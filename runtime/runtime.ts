@@ -77,6 +77,8 @@ export interface Runtime extends ModelChanges {
 }
 
 const networkDefault = "byom";
+/** Instances are a bridge away; one that is gone refuses no connection, it lets it wait. */
+const connectTimeoutMs = 1000;
 /** History beyond this is in the database, not on a screen. */
 const releasesLimitDefault = 100;
 
@@ -180,7 +182,7 @@ function createPlatform(options: RuntimeOptions): Platform {
     engine,
     snapshotter,
     instances: store.instances,
-    dispatcher: options.dispatcher ?? new Agent(),
+    dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
     clock: options.clock ?? systemClock,
     platformId: store.platformId,
     network: options.network ?? networkDefault,

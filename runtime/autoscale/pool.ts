@@ -315,12 +315,22 @@ export class ModelPool {
   /** Asks a doubtful instance how it is; one that does not serve is replaced. */
   async #check(member: Member): Promise<void> {
     if (member.isHeld) return;
-    const { dispatcher } = this.#context;
+    const { engine, dispatcher } = this.#context;
     await this.#hold(member, async (signal) => {
-      const health = await readHealth(member.origin, { dispatcher, signal });
+      // Asked first: the address of a container that is gone answers nothing at all for seconds.
+      const state = await engine.inspect(member.containerId, { signal });
+      const health =
+        state?.status === "running"
+          ? await readHealth(member.origin, { dispatcher, signal })
+          : undefined;
       member.checkedAtMs = this.#nowMs;
-      if (isServing(health) || !member.isLive) return;
-      await this.#crash(member, `its health check says ${health.status}`);
+      if (!member.isLive || (health !== undefined && isServing(health))) return;
+      await this.#crash(
+        member,
+        health === undefined
+          ? `its container is ${state?.status ?? "gone"} (exit code ${state?.exitCode ?? "unknown"})`
+          : `its health check says ${health.status}`,
+      );
     });
   }
 

@@ -1,0 +1,84 @@
+import { readBody } from "./body.ts";
+import { RequestError } from "./failure.ts";
+import type { ApiCall, Route } from "./route.ts";
+import { keyBody } from "./schemas.ts";
+
+const logLinesDefault = 200;
+/** The engine reads them all into memory. */
+const logLinesMax = 10_000;
+
+/** Operations on the platform as a whole: instances, snapshots, keys. */
+export const platformRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/status",
+    summary: "The engine, what snapshots need, and every model",
+    scope: "deploy",
+    handle: ({ runtime, signal }) => runtime.status({ signal }),
+  },
+  {
+    method: "GET",
+    path: "/instances",
+    summary: "Instances of all models",
+    scope: "deploy",
+    handle: ({ runtime }) => ({ instances: runtime.instances() }),
+  },
+  {
+    method: "GET",
+    path: "/instances/{id}/logs",
+    summary: "The last lines that an instance wrote (?lines=200)",
+    scope: "deploy",
+    handle: instanceLogs,
+  },
+  {
+    method: "GET",
+    path: "/snapshots",
+    summary: "Snapshots with their status",
+    scope: "deploy",
+    handle: async ({ runtime }) => ({ snapshots: await runtime.snapshots() }),
+  },
+  {
+    method: "DELETE",
+    path: "/snapshots/{id}",
+    summary: "Removes a snapshot; the next start is cold",
+    scope: "admin",
+    status: 204,
+    handle: ({ runtime, parameters }) => runtime.removeSnapshot(parameters["id"] ?? ""),
+  },
+  {
+    method: "GET",
+    path: "/keys",
+    summary: "API keys, without their secrets",
+    scope: "admin",
+    handle: ({ keys }) => ({ keys: keys.list() }),
+  },
+  {
+    method: "POST",
+    path: "/keys",
+    summary: "Makes an API key; the secret is in this answer only",
+    scope: "admin",
+    status: 201,
+    body: keyBody,
+    handle: async ({ keys, request }) => {
+      const { key, secret } = keys.create(await readBody(request, keyBody));
+      return { ...key, secret };
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/keys/{id}",
+    summary: "Revokes an API key at once",
+    scope: "admin",
+    status: 204,
+    handle: ({ keys, parameters }) => keys.remove(parameters["id"] ?? ""),
+  },
+];
+
+async function instanceLogs(call: ApiCall): Promise<unknown> {
+  const { runtime, parameters, query, signal } = call;
+  const lines = Number(query.get("lines") ?? logLinesDefault);
+  if (!Number.isInteger(lines) || lines < 1 || lines > logLinesMax) {
+    throw new RequestError(400, "invalid_request", `lines: a number from 1 to ${logLinesMax}`);
+  }
+  return { logs: await runtime.logs(parameters["id"] ?? "", { lines, signal }) };
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+
+import type { DeployRequest } from "../deployment/deploy.ts";
+import type { Scaling } from "../deployment/deployment.ts";
+import type { KeyScope } from "../store/keys.ts";
+
+/** `owner/name`, each as registries allow it in a repository's path. */
+export const modelIdPattern: RegExp =
+  /^[a-z0-9]+(?:[._-][a-z0-9]+)*\/[a-z0-9]+(?:[._-][a-z0-9]+)*$/;
+
+const positiveInteger = z.int().positive();
+const jsonObject = z.record(z.string(), z.unknown());
+
+const scalingFields = {
+  min: z.int().min(0).exactOptional(),
+  max: positiveInteger.exactOptional(),
+  concurrency: positiveInteger.exactOptional(),
+  idleTimeoutMs: positiveInteger.exactOptional(),
+  stopTimeoutMs: positiveInteger.exactOptional(),
+};
+
+const settingsFields = {
+  environment: z.record(z.string(), z.string()).exactOptional(),
+  mounts: z
+    .array(
+      z.strictObject({
+        source: z.string().startsWith("/"),
+        target: z.string().startsWith("/"),
+        isReadOnly: z.boolean(),
+      }),
+    )
+    .exactOptional(),
+  memoryBytes: positiveInteger.exactOptional(),
+  cpus: z.number().positive().exactOptional(),
+  gpus: z.union([z.literal("all"), z.array(z.string())]).exactOptional(),
+  setupTimeoutMs: positiveInteger.exactOptional(),
+  exampleTimeoutMs: positiveInteger.exactOptional(),
+  snapshots: z.enum(["auto", "off"]).exactOptional(),
+};
+
+const cardFields = {
+  description: z.string().exactOptional(),
+  task: z
+    .enum(["text-generation", "image-to-text", "text-to-image", "text-embeddings", "other"])
+    .exactOptional(),
+  requestFormats: z
+    .array(z.enum(["predictions", "chat-completions"]))
+    .min(1)
+    .exactOptional(),
+};
+
+/** Body of `POST /models/{owner}/{name}/deployments`. */
+export const deployBody: z.ZodType<
+  Omit<DeployRequest, "modelId" | "createdBy"> & { readonly onConflict?: "wait" | "fail" }
+> = z.strictObject({
+  image: z.strictObject({ imageId: z.string().min(1), reference: z.string().min(1) }),
+  weightsDigest: z.string().min(1),
+  hardware: z.string().exactOptional(),
+  settings: z.strictObject(settingsFields).exactOptional(),
+  scaling: z.strictObject(scalingFields).exactOptional(),
+  card: z.strictObject(cardFields).exactOptional(),
+  example: z.strictObject({ input: jsonObject }).exactOptional(),
+  gitRevision: z.string().exactOptional(),
+  percent: z.int().min(0).max(100).exactOptional(),
+  onConflict: z.enum(["wait", "fail"]).exactOptional(),
+});
+
+/** Body of `POST …/promote`. */
+export const promoteBody: z.ZodType<{ version: number; percent?: number }> = z.strictObject({
+  version: positiveInteger,
+  percent: z.int().min(1).max(100).exactOptional(),
+});
+
+/** Body of `POST …/rollback`. */
+export const rollbackBody: z.ZodType<{ version?: number }> = z.strictObject({
+  version: positiveInteger.exactOptional(),
+});
+
+/** Body of `POST …/scale`: new settings, or `to` for letting the idle instances go now. */
+export const scaleBody: z.ZodType<Partial<Scaling> & { to?: "paused" | "stopped" }> =
+  z.strictObject({
+    ...scalingFields,
+    to: z.enum(["paused", "stopped"]).exactOptional(),
+  });
+
+/** Body of `POST /keys`. */
+export const keyBody: z.ZodType<{ name: string; scopes: readonly KeyScope[] }> = z.strictObject({
+  name: z.string().min(1).max(100),
+  scopes: z.array(z.enum(["admin", "deploy", "call"])).min(1),
+});
+
+/** A problem with a body, as one line per field. */
+export function describeIssues(error: z.ZodError): string {
+  return error.issues
+    .map((issue) => `${issue.path.join(".") || "body"}: ${issue.message}`)
+    .join("; ");
+}

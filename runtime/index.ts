@@ -1,0 +1,39 @@
+export { createAdminApi } from "./api/admin.ts";
+export type { AdminApi } from "./api/admin.ts";
+export { createKeys } from "./api/keys.ts";
+export type { KeyDescription, KeyOwner, KeyRing } from "./api/keys.ts";
+export type { AcquireOptions, Lease } from "./autoscale/lease.ts";
+export { autoscaleLimits } from "./autoscale/limits.ts";
+export type { AutoscaleLimits } from "./autoscale/limits.ts";
+export { systemClock } from "./clock.ts";
+export type { Clock } from "./clock.ts";
+export type { DeployRequest, DeployResult } from "./deployment/deploy.ts";
+export { scalingDefault } from "./deployment/deployment.ts";
+export type { Deployment, Release, Scaling, TrafficShare } from "./deployment/deployment.ts";
+export { versionSettingsDefault } from "./deployment/version.ts";
+export type {
+  Example,
+  JsonObject,
+  ModelCard,
+  ModelTask,
+  Version,
+  VersionSettings,
+} from "./deployment/version.ts";
+export type { Engine, EngineInfo } from "./engine/engine.ts";
+export {
+  AcquireError,
+  ConflictError,
+  DeployError,
+  NotFoundError,
+  StartError,
+  StoreError,
+} from "./errors.ts";
+export type { DeployEvent, InstanceEvent, RuntimeEvent } from "./events.ts";
+export type { Instance, InstanceState } from "./instance/instance.ts";
+export { createRuntime } from "./runtime.ts";
+export type { ModelStatus, Runtime, RuntimeOptions, RuntimeStatus } from "./runtime.ts";
+export type { Snapshot, Snapshotter, StartPhase, StartReport } from "./snapshot/snapshot.ts";
+export type { KeyScope } from "./store/keys.ts";
+export type { StoredPrediction, StoredPredictions } from "./store/predictions.ts";
+export { openStore } from "./store/store.ts";
+export type { Store } from "./store/store.ts";

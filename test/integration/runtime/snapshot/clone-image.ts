@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+
+import type Docker from "dockerode";
+import { pack } from "tar-stream";
+
+/** Python from Debian's packages, as `byom host base-image` makes it. */
+export const baseImage = "byom-base/python:3.11";
+const tag = "byom-test/snapshot-clone:latest";
+const hostBundle = "/etc/ssl/certs/ca-certificates.crt";
+const helper = new URL("../../../../builder/python-helper/", import.meta.url);
+
+/** Shows of each clone what must be its own and what must be shared. */
+const predictor = `
+import os, random, socket, time, uuid
+import numpy
+from byom import after_restore, before_snapshot
+
+seen = []
+
+@before_snapshot
+def before():
+    seen.append("before")
+
+@after_restore
+def after(instance):
+    seen.append("after " + instance["id"])
+
+class Predictor:
+    def setup(self):
+        self.restores = 0
+        self.ballast = bytearray(os.urandom(8 << 20))
+        with open("/root/written", "w") as file:
+            file.write("kept")
+        if os.path.exists("/etc/issue.net"):
+            os.remove("/etc/issue.net")
+        os.makedirs("/srv/deep/er", exist_ok=True)
+        open("/srv/deep/er/file", "w").close()
+
+    def after_restore(self):
+        self.restores += 1
+
+    def predict(self, do: str = "", host: str = "", port: int = 0) -> dict:
+        if do == "connect":
+            self.connection = socket.create_connection((host, port))
+        if do == "disconnect":
+            self.connection.close()
+        if do == "sum":
+            return {"sum": sum(self.ballast[:100]) * 0 + 42}
+        return {
+            "random": random.random(),
+            "numpy": float(numpy.random.rand()),
+            "uuid": str(uuid.uuid4()),
+            "uuid1": uuid.uuid1().node,
+            "seen": list(seen),
+            "restores": self.restores,
+            "written": open("/root/written").read(),
+            "deleted": not os.path.exists("/etc/issue.net"),
+            "deep": os.path.exists("/srv/deep/er/file"),
+        }
+`;
+
+const dockerfile = `
+FROM ${baseImage}
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=bind,source=ca.crt,target=/run/ca.crt \
+    PIP_CERT=/run/ca.crt pip install --break-system-packages cog==0.23.1 numpy
+COPY byom /usr/lib/python3/dist-packages/byom
+COPY byom.pth /usr/lib/python3/dist-packages/byom.pth
+WORKDIR /src
+COPY predict.py /src/predict.py
+ENV COG_PREDICT_TYPE_STUB=predict.py:Predictor PYTHONUNBUFFERED=1
+EXPOSE 5000
+ENTRYPOINT ["/usr/bin/tini", "--"]
+CMD ["python", "-m", "cog.server.http"]
+`;
+
+/** Builds the image, from the engine's cache when it was built before, and returns its ID. */
+export async function ensureCloneImage(docker: Docker): Promise<string> {
+  const context = pack();
+  context.entry({ name: "Dockerfile" }, dockerfile);
+  context.entry({ name: "predict.py" }, predictor);
+  context.entry({ name: "ca.crt" }, existsSync(hostBundle) ? await readFile(hostBundle) : "");
+  context.entry({ name: "byom.pth" }, await readFile(new URL("byom.pth", helper)));
+  for (const name of await readdir(new URL("byom/", helper))) {
+    if (!name.endsWith(".py")) continue;
+    context.entry({ name: `byom/${name}` }, await readFile(new URL(`byom/${name}`, helper)));
+  }
+  context.finalize();
+  const stream = await docker.buildImage(context as unknown as NodeJS.ReadableStream, {
+    t: tag,
+    version: "2",
+  });
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(stream, (error, records) => {
+      const failure = (records as { error?: string }[] | null)?.find((record) => record.error);
+      if (error !== null) reject(error);
+      else if (failure !== undefined) reject(new Error(failure.error));
+      else resolve();
+    });
+  });
+  const { Id } = await docker.getImage(tag).inspect();
+  return Id;
+}
