@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { request } from "undici";
 import type { Dispatcher } from "undici";
 import { z } from "zod";
@@ -32,19 +33,23 @@ const predictionSchema = z.object({
  * @throws PredictionRequestError for inputs that do not fit, a busy model or a broken connection.
  */
 export async function predict(options: {
+  /** What `/predictions` follows: a container's origin, or a model's URL at a gateway. */
   origin: string;
   input: Readonly<Record<string, unknown>>;
+  /** Sent with the request, such as a key. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Called once, before the first event. */
+  onHeaders?: ((headers: IncomingHttpHeaders) => void) | undefined;
   onEvent?: ((event: PredictionEvent) => void) | undefined;
   signal?: AbortSignal | undefined;
 }): Promise<LocalPrediction> {
   const { signal } = options;
   try {
     const streamed = await post({ ...options, accept: "text/event-stream" });
-    if (isEventStream(streamed)) return await readEvents({ ...options, body: streamed.body });
     // 406: the model does not stream. Nothing has run yet.
-    if (streamed.statusCode !== 406) return await readWhole(streamed);
+    if (streamed.statusCode !== 406) return await readAnswer(streamed, options);
     await streamed.body.dump();
-    return await readWhole(await post({ ...options, accept: "application/json" }));
+    return await readAnswer(await post({ ...options, accept: "application/json" }), options);
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof PredictionRequestError) throw error;
@@ -53,15 +58,29 @@ export async function predict(options: {
   }
 }
 
+async function readAnswer(
+  answer: Dispatcher.ResponseData,
+  options: Pick<Parameters<typeof predict>[0], "onEvent" | "onHeaders">,
+): Promise<LocalPrediction> {
+  if (answer.statusCode === 200) options.onHeaders?.(answer.headers);
+  if (!isEventStream(answer)) return await readWhole(answer);
+  return await readEvents({ ...options, body: answer.body });
+}
+
 async function post(options: {
   origin: string;
   input: Readonly<Record<string, unknown>>;
+  headers?: Readonly<Record<string, string>> | undefined;
   accept: string;
   signal?: AbortSignal | undefined;
 }): Promise<Dispatcher.ResponseData> {
   return await request(`${options.origin}/predictions`, {
     method: "POST",
-    headers: { "content-type": "application/json", accept: options.accept },
+    headers: {
+      ...options.headers,
+      "content-type": "application/json",
+      accept: options.accept,
+    },
     body: JSON.stringify({ input: options.input }),
     // A prediction takes as long as it takes.
     headersTimeout: 0,

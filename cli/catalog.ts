@@ -11,7 +11,9 @@ export function createCatalog(runtime: Runtime): Catalog {
     versions: (modelId) => {
       const current = live().find((entry) => entry.id === modelId);
       if (current === undefined) return [];
-      const others = runtime.versions(modelId).filter((version) => version.number !== current.version);
+      const others = runtime
+        .versions(modelId)
+        .filter((version) => version.number !== current.version);
       return [current, ...others.map(toEntry)];
     },
   };

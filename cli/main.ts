@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
+import { ConfigInvalidError, renderProblems } from "../builder/index.ts";
 import { resolveDirectories } from "../host/index.ts";
 import { commands } from "./commands/index.ts";
 import type { Context } from "./context.ts";
@@ -84,6 +85,14 @@ function listenForInterruption(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** Every problem of a file, or the last log lines of what failed. */
+function explain(error: unknown): readonly string[] {
+  if (error instanceof ConfigInvalidError) return renderProblems(error.problems);
+  const { details, logLines } = error as { details?: { logLines?: unknown }; logLines?: unknown };
+  const lines = logLines ?? details?.logLines;
+  return Array.isArray(lines) ? lines.map(String) : [];
 }
 
 function reportError(error: unknown, output: Output): void {

@@ -1,4 +1,4 @@
-import { request } from "undici";
+import { request, type Dispatcher } from "undici";
 import { loadAccess, type PlatformAccess } from "./credentials.ts";
 import type { Context } from "./context.ts";
 import { CommandError } from "./errors.ts";
@@ -11,6 +11,8 @@ export interface PlatformClient {
   readonly access: PlatformAccess;
   /** One JSON answer. `path` begins with `/`. */
   call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  /** A response to be read by the caller, streamed or not; a refusal is thrown as an error already. */
+  post(path: string, body: unknown, accept: string): Promise<Dispatcher.ResponseData>;
   /** One event a line while the work goes on; resolves with the last one. */
   follow(path: string, body: unknown, onEvent: (event: unknown) => void): Promise<unknown>;
 }
@@ -42,6 +44,12 @@ export async function connectPlatform(context: Context): Promise<PlatformClient>
       const text = await response.body.text();
       if (response.statusCode >= 400) throw platformError(response.statusCode, text);
       return text === "" ? undefined : JSON.parse(text);
+    },
+    post: async (path, body, accept) => {
+      const response = await send("POST", path, body, accept);
+      if (response.statusCode >= 400)
+        throw platformError(response.statusCode, await response.body.text());
+      return response;
     },
     follow: async (path, body, onEvent) => {
       const response = await send("POST", path, body, "application/x-ndjson");
@@ -75,7 +83,8 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
 export function platformError(status: number, text: string): CommandError {
   let error: { code?: string; message?: string; hint?: string; details?: unknown } = {};
   try {
-    error = (JSON.parse(text) as { error?: typeof error }).error ?? {};
+    const body = JSON.parse(text) as { error?: typeof error; detail?: unknown };
+    error = body.error ?? { message: renderDetail(body.detail) };
   } catch {
     // A proxy's page instead of JSON: the status says what can be said.
   }
@@ -85,6 +94,14 @@ export function platformError(status: number, text: string): CommandError {
     ...(error.hint !== undefined && { hint: error.hint }),
     ...(error.details !== undefined && { details: error.details }),
   });
+}
+
+/** Cog's shape: `{detail: "…"}` or `{detail: [{loc, msg}]}`. */
+function renderDetail(detail: unknown): string {
+  if (!Array.isArray(detail)) return String(detail ?? "the request was refused");
+  return (detail as { loc?: readonly string[]; msg?: string }[])
+    .map(({ loc, msg }) => `${loc?.at(-1) ?? ""}: ${msg ?? ""}`)
+    .join("; ");
 }
 
 function translate(error: unknown, access: PlatformAccess, signal: AbortSignal): unknown {

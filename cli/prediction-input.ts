@@ -38,9 +38,11 @@ export async function readInputFlags(options: {
   const { directory, document, signal } = options;
   const values: { name: string; value: string }[] = [];
   for (const [name, texts] of parseInputs(options.pairs)) {
-    for (const text of texts) values.push({ name, value: await resolveFile(text, directory, signal) });
+    for (const text of texts)
+      values.push({ name, value: await resolveFile(text, directory, signal) });
   }
-  if (document === undefined) return Object.fromEntries(values.map(({ name, value }) => [name, value]));
+  if (document === undefined)
+    return Object.fromEntries(values.map(({ name, value }) => [name, value]));
   const input = coerceInput({ document, values });
   const problems = validateInput({ document, input });
   if (problems.length > 0) {
@@ -72,7 +74,10 @@ async function resolveFile(value: string, directory: string, signal: AbortSignal
   const path = resolve(directory, value.slice(1));
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true) {
-    throw new UsageError(`there is no file ${path}`, "a value that starts with @ names a file to send");
+    throw new UsageError(
+      `there is no file ${path}`,
+      "a value that starts with @ names a file to send",
+    );
   }
   if (found.size > fileBytesMax) {
     throw new UsageError(
@@ -81,6 +86,7 @@ async function resolveFile(value: string, directory: string, signal: AbortSignal
     );
   }
   const bytes = await readFile(path, { signal });
-  const mediaType = mediaTypesByExtension[extname(path).toLowerCase()] ?? "application/octet-stream";
+  const mediaType =
+    mediaTypesByExtension[extname(path).toLowerCase()] ?? "application/octet-stream";
   return `data:${mediaType};base64,${bytes.toString("base64")}`;
 }

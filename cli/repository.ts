@@ -29,7 +29,11 @@ export interface Repository {
 export const planOptions: Readonly<Record<string, Option>> = {
   file: { type: "string", short: "f", value: "FILE", help: "another name for cog.yaml" },
   tag: { type: "string", short: "t", value: "NAME", help: "name of the local image" },
-  "base-image": { type: "string", value: "IMAGE", help: "the base image, instead of the one that byom chooses" },
+  "base-image": {
+    type: "string",
+    value: "IMAGE",
+    help: "the base image, instead of the one that byom chooses",
+  },
 };
 
 export interface PlanFlags {

@@ -65,7 +65,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     dataDirectory: join(directories.data, "gateway"),
     onEvent,
   });
-  const api = createAdminApi({ runtime, store, keys });
+  const api = createAdminApi({ runtime, keys });
   const server = createServer();
   const { adopted } = await runtime.start({ signal });
   cleanup.defer(() => runtime.stop({ keepInstances: true }));
@@ -110,7 +110,7 @@ export async function createEngine(
     isUnixSocket: found.endpoint.address.startsWith("unix:"),
     credentials: async (registry) => {
       const credentials = await loadCredentials({ registry, environment, homeDirectory, signal });
-      if (credentials.kind !== "basic") return undefined;
+      if (credentials?.kind !== "basic") return undefined;
       return {
         username: credentials.username,
         password: credentials.password.reveal(),
@@ -140,7 +140,14 @@ async function findProgram(
 ): Promise<string | undefined> {
   for (const directory of (environment["PATH"] ?? "").split(delimiter)) {
     const path = join(directory, name);
-    if (directory !== "" && (await access(path, constants.X_OK).then(() => true, () => false))) return path;
+    if (
+      directory !== "" &&
+      (await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return path;
   }
   return undefined;
 }
@@ -152,14 +159,15 @@ async function route(options: {
   gateway: Gateway;
 }): Promise<void> {
   const { request, response, api, gateway } = options;
-  if (await api.handle(request, response)) return;
+  const path = request.url?.split("?", 1)[0] ?? "/";
+  if (await api(request, response, path)) return;
   if (await gateway.handle(request, response)) return;
   response.writeHead(404, { "content-type": "application/json" });
   response.end(
     JSON.stringify({
       error: {
         code: "not_found",
-        message: `there is nothing at ${request.method} ${request.url?.split("?", 1)[0]}`,
+        message: `there is nothing at ${request.method} ${path}`,
         hint: "models are at /v1, /client/v4/accounts/local/ai and /models; the admin API at /api/v1/openapi.json",
       },
     }),

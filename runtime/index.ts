@@ -37,3 +37,6 @@ export type { KeyScope } from "./store/keys.ts";
 export type { StoredPrediction, StoredPredictions } from "./store/predictions.ts";
 export { openStore } from "./store/store.ts";
 export type { Store } from "./store/store.ts";
+export { createDockerEngine } from "./engine/docker.ts";
+export { instanceLabels } from "./instance/spec.ts";
+export { createSnapshotter } from "./snapshot/snapshotter.ts";

@@ -1,4 +1,10 @@
-import { buildImage, connectEngine, loadHostTrust, type DockerEngine, type Image } from "../../builder/index.ts";
+import {
+  buildImage,
+  connectEngine,
+  loadHostTrust,
+  type DockerEngine,
+  type Image,
+} from "../../builder/index.ts";
 import type { Command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { formatDuration } from "../output.ts";

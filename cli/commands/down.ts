@@ -15,8 +15,12 @@ export const down: Command = {
   async run({ context }) {
     const pid = await stopPlatform(context);
     const removed = await removeContainers(context);
-    const stopped = pid === undefined ? "the platform was not running" : `stopped the platform (process ${pid})`;
-    context.output.answer(`${stopped}${removed > 0 ? `, removed ${removed} containers` : ""}`, { pid, removed });
+    const stopped =
+      pid === undefined ? "the platform was not running" : `stopped the platform (process ${pid})`;
+    context.output.answer(`${stopped}${removed > 0 ? `, removed ${removed} containers` : ""}`, {
+      pid,
+      removed,
+    });
   },
 };
 
@@ -46,7 +50,11 @@ function findHolder(context: Context): number | undefined {
     openStore({ dataDirectory: platformDirectory(context.directories) }).close();
     return undefined;
   } catch (error) {
-    if (error instanceof StoreError && error.code === "data_directory_locked" && error.pid !== undefined) {
+    if (
+      error instanceof StoreError &&
+      error.code === "data_directory_locked" &&
+      error.pid !== undefined
+    ) {
       return error.pid;
     }
     throw error;

@@ -13,7 +13,8 @@ import { createHostReporter, renderHostCheck, renderHostPlan } from "../report/h
 
 export const hostSetup: Command = {
   name: "host setup",
-  summary: "install and start what this machine lacks: engine, CRIU, OCI runtime, registry, base image",
+  summary:
+    "install and start what this machine lacks: engine, CRIU, OCI runtime, registry, base image",
   usage: "[--dry-run]",
   options: { "dry-run": { type: "boolean", help: "print what would be done and change nothing" } },
   async run({ flags, context }) {
@@ -45,7 +46,10 @@ export const hostTeardown: Command = {
   summary: "take back what `host setup` did",
   usage: "[--purge] [--dry-run]",
   options: {
-    purge: { type: "boolean", help: "also the registry's storage, and Docker if byom installed it" },
+    purge: {
+      type: "boolean",
+      help: "also the registry's storage, and Docker if byom installed it",
+    },
     "dry-run": { type: "boolean", help: "print what would be removed and change nothing" },
   },
   async run({ flags, context }) {

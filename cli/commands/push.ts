@@ -27,7 +27,11 @@ export const push: Command = {
   options: {
     ...planOptions,
     "no-deploy": { type: "boolean", help: "stop after the registry" },
-    percent: { type: "string", value: "N", help: "share of the traffic for this version (default 100)" },
+    percent: {
+      type: "string",
+      value: "N",
+      help: "share of the traffic for this version (default 100)",
+    },
   },
   async run({ positionals, flags, context }) {
     const startedAt = performance.now();
@@ -45,9 +49,20 @@ export const push: Command = {
     const pushed = await pushToRegistry(context, { image, target });
     if (platform === undefined) {
       const { reference, digest } = pushed;
-      return context.output.answer(reference, { reference, digest, uploadedBytes: pushed.uploadedBytes });
+      return context.output.answer(reference, {
+        reference,
+        digest,
+        uploadedBytes: pushed.uploadedBytes,
+      });
     }
-    const deployed = await deploy(context, { platform, repository, target, image, pushed, percent });
+    const deployed = await deploy(context, {
+      platform,
+      repository,
+      target,
+      image,
+      pushed,
+      percent,
+    });
     context.output.note(`done in ${formatDuration(performance.now() - startedAt)}`);
     context.output.answer(renderPushed(platform.access.url, target.modelId, pushed, deployed), {
       model: target.modelId,
@@ -79,7 +94,10 @@ async function findTarget(
   const host = await loadHostSettings(context.directories, { signal: context.signal });
   const name = argument ?? repository.settings.model ?? imageKey(repository);
   if (name === undefined) {
-    throw new UsageError("push needs a model id", "byom push OWNER/NAME, or `model: owner/name` in byom.yaml");
+    throw new UsageError(
+      "push needs a model id",
+      "byom push OWNER/NAME, or `model: owner/name` in byom.yaml",
+    );
   }
   const registry = context.environment["BYOM_REGISTRY"] ?? host.registry?.address;
   if (modelIdPattern.test(name)) {
@@ -94,9 +112,17 @@ async function findTarget(
   const reference = parseReference(name);
   const modelId = reference.repository.split("/").slice(-2).join("/");
   if (!modelIdPattern.test(modelId)) {
-    throw new UsageError(`"${name}" is not OWNER/NAME`, "lower-case letters, digits, `-`, `_`, `.` on both sides");
+    throw new UsageError(
+      `"${name}" is not OWNER/NAME`,
+      "lower-case letters, digits, `-`, `_`, `.` on both sides",
+    );
   }
-  return { modelId, registry: reference.registry, repository: reference.repository, tag: reference.tag ?? "latest" };
+  return {
+    modelId,
+    registry: reference.registry,
+    repository: reference.repository,
+    tag: reference.tag ?? "latest",
+  };
 }
 
 /** `image:` of cog.yaml, when it is a name with an owner. */
@@ -109,7 +135,10 @@ function readPercent(flags: Flags): number | undefined {
   if (text === undefined) return undefined;
   const percent = Number(text);
   if (!Number.isInteger(percent) || percent < 0 || percent > 100) {
-    throw new UsageError(`--percent ${text}: expected a whole number from 0 to 100`, "--percent 10");
+    throw new UsageError(
+      `--percent ${text}: expected a whole number from 0 to 100`,
+      "--percent 10",
+    );
   }
   return percent;
 }
@@ -148,7 +177,11 @@ async function deploy(
   const { platform, repository, target, image, pushed, percent } = options;
   const { settings, plan, directory } = repository;
   const example = settings.example && {
-    input: await readExampleInput({ input: settings.example.input, directory, signal: context.signal }),
+    input: await readExampleInput({
+      input: settings.example.input,
+      directory,
+      signal: context.signal,
+    }),
   };
   const reporter = createDeployReporter(context.output);
   await platform.follow(
@@ -176,7 +209,9 @@ function versionSettings(settings: DeploySettings): Record<string, unknown> {
     ...(settings.memoryBytes !== undefined && { memoryBytes: settings.memoryBytes }),
     ...(settings.cpus !== undefined && { cpus: settings.cpus }),
     ...(settings.setupTimeoutMs !== undefined && { setupTimeoutMs: settings.setupTimeoutMs }),
-    ...(settings.predictionTimeoutMs !== undefined && { exampleTimeoutMs: settings.predictionTimeoutMs }),
+    ...(settings.predictionTimeoutMs !== undefined && {
+      exampleTimeoutMs: settings.predictionTimeoutMs,
+    }),
     ...(settings.snapshot !== undefined && { snapshots: settings.snapshot ? "auto" : "off" }),
   };
 }
@@ -186,7 +221,12 @@ function gitRevision(labels: Readonly<Record<string, string>>): { gitRevision?: 
   return revision === undefined ? {} : { gitRevision: revision };
 }
 
-function renderPushed(url: string, modelId: string, pushed: PushedImage, deployed: Deployed): string {
+function renderPushed(
+  url: string,
+  modelId: string,
+  pushed: PushedImage,
+  deployed: Deployed,
+): string {
   const snapshot =
     "id" in deployed.snapshot
       ? `${deployed.snapshot.id} (${formatBytes(deployed.snapshot.sizeBytes)})`

@@ -23,9 +23,17 @@ export const up: Command = {
   usage: "[--detach] [--port N] [--host ADDRESS] [--keep-instances]",
   options: {
     detach: { type: "boolean", short: "d", help: "return when it is ready and leave it running" },
-    port: { type: "string", short: "p", value: "N", help: `default ${portDefault}; 0: any free one` },
+    port: {
+      type: "string",
+      short: "p",
+      value: "N",
+      help: `default ${portDefault}; 0: any free one`,
+    },
     host: { type: "string", value: "ADDRESS", help: "address to listen on (default 127.0.0.1)" },
-    "keep-instances": { type: "boolean", help: "leave instances running at the end, for the next start" },
+    "keep-instances": {
+      type: "boolean",
+      help: "leave instances running at the end, for the next start",
+    },
   },
   async run(invocation) {
     return invocation.flags.has("detach") ? runDetached(invocation) : runForeground(invocation);
@@ -64,13 +72,16 @@ async function announce(context: Context, platform: Platform): Promise<void> {
     await updateUrl(context, url);
   }
   if (adopted > 0) output.note(`adopted ${adopted} running instances`);
-  if (!snapshots.isAvailable) output.warn(`no snapshots: ${snapshots.reason}; cold and paused starts work`);
+  if (!snapshots.isAvailable)
+    output.warn(`no snapshots: ${snapshots.reason}; cold and paused starts work`);
   output.answer(`ready at ${url}`, { url, adopted, snapshots });
 }
 
 /** The port may be another one than at the first start; the key stays. */
 async function updateUrl(context: Context, url: string): Promise<void> {
-  const saved = await readFile(join(context.directories.config, "credentials.json"), "utf8").catch(() => undefined);
+  const saved = await readFile(join(context.directories.config, "credentials.json"), "utf8").catch(
+    () => undefined,
+  );
   if (saved === undefined) return;
   const { apiKey } = JSON.parse(saved) as { apiKey: string };
   await saveAccess(context, { url, apiKey });
@@ -93,8 +104,10 @@ async function runDetached({ flags, context }: Invocation): Promise<void> {
   });
   closeSync(log);
   try {
-    const ready = await firstDocument(child.stdout, child, context.signal);
-    child.stdout.destroy();
+    const { stdout } = child;
+    if (stdout === null) throw new Error("its output cannot be read");
+    const ready = await firstDocument(stdout, child, context.signal);
+    stdout.destroy();
     child.unref();
     await waitUntilHealthy(ready.url, context.signal, startedAt);
     context.output.answer(`ready at ${ready.url} (log: ${path}; stop it with \`byom down\`)`, {
@@ -120,7 +133,10 @@ async function firstDocument(
     stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
       if (!text.endsWith("}\n")) return;
-      const document = JSON.parse(text) as { url?: string; error?: { code: string; message: string; hint?: string } };
+      const document = JSON.parse(text) as {
+        url?: string;
+        error?: { code: string; message: string; hint?: string };
+      };
       if (document.url !== undefined) resolve({ ...document, url: document.url });
       else reject(new CommandError(document.error ?? { code: "start_failed", message: text }));
     });
@@ -129,7 +145,11 @@ async function firstDocument(
   });
 }
 
-async function waitUntilHealthy(url: string, signal: AbortSignal, startedAt: number): Promise<void> {
+async function waitUntilHealthy(
+  url: string,
+  signal: AbortSignal,
+  startedAt: number,
+): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
     const status = await request(`${url}/healthz`, { signal }).then(
@@ -140,7 +160,8 @@ async function waitUntilHealthy(url: string, signal: AbortSignal, startedAt: num
       () => undefined,
     );
     if (status === 200) return;
-    if (Date.now() - startedAt > detachedStartTimeoutMs) throw new Error(`${url}/healthz does not answer`);
+    if (Date.now() - startedAt > detachedStartTimeoutMs)
+      throw new Error(`${url}/healthz does not answer`);
     await delay(20);
   }
 }
@@ -159,10 +180,15 @@ function readPort(text: string | undefined): number {
   if (text === undefined) return portDefault;
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new UsageError(`--port ${text}: expected a number from 0 to 65535`, `--port ${portDefault}`);
+  throw new UsageError(
+    `--port ${text}: expected a number from 0 to 65535`,
+    `--port ${portDefault}`,
+  );
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await new Promise<void>((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
 }

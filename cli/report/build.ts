@@ -21,19 +21,27 @@ function renderBuildEvent(event: BuilderEvent): string | undefined {
     case "environment-step-start":
       return `  ${event.name}`;
     case "environment-step-log":
-      return event.text
-        .split("\n")
-        .filter((line) => line.trim() !== "")
-        .map((line) => `    ${line.trimEnd()}`)
-        .join("\n") || undefined;
+      return (
+        event.text
+          .split("\n")
+          .filter((line) => line.trim() !== "")
+          .map((line) => `    ${line.trimEnd()}`)
+          .join("\n") || undefined
+      );
     case "environment-step-end":
-      return event.isCached ? `  ${event.name}: cached` : `  ${event.name}: ${formatDuration(event.ms)}`;
+      return event.isCached
+        ? `  ${event.name}: cached`
+        : `  ${event.name}: ${formatDuration(event.ms)}`;
     case "environment-end":
-      return event.isCached ? "environment: unchanged" : `environment: built in ${formatDuration(event.ms)}`;
+      return event.isCached
+        ? "environment: unchanged"
+        : `environment: built in ${formatDuration(event.ms)}`;
     case "layer-hash-end":
       return `layer ${event.layer}: hashed in ${formatDuration(event.ms)}`;
     case "image-load-end":
-      return event.isCached ? "image: unchanged" : `image: loaded into the engine in ${formatDuration(event.ms)}`;
+      return event.isCached
+        ? "image: unchanged"
+        : `image: loaded into the engine in ${formatDuration(event.ms)}`;
     case "environment-export-start":
       return "environment: leaving the engine for the registry, once";
     case "environment-export-end":

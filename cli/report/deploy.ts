@@ -1,12 +1,14 @@
 import { CommandError } from "../errors.ts";
 import { formatBytes, formatDuration, type Output } from "../output.ts";
-import { renderPhases } from "./start.ts";
+import { renderPhases, type Start } from "./start.ts";
 
 /** What a deploy ended with. */
 export interface Deployed {
   readonly version: number;
   readonly isChanged: boolean;
-  readonly snapshot: { readonly id: string; readonly sizeBytes: number } | { readonly reason: string };
+  readonly snapshot:
+    | { readonly id: string; readonly sizeBytes: number }
+    | { readonly reason: string };
 }
 
 interface DeployLine {
@@ -50,7 +52,7 @@ function renderDeployEvent(line: DeployLine): string | undefined {
     case "setup-start":
       return `deploy: starting instance ${String(line["instanceId"])}`;
     case "setup-end":
-      return `deploy: ${renderPhases(line["start"])}`;
+      return `deploy: ${renderPhases(line["start"] as Start)}`;
     case "example-end":
       return `deploy: answered its example in ${formatDuration(Number(line["ms"]))}`;
     case "snapshot-start":

@@ -18,11 +18,11 @@ export function createHostReporter(output: Output): (event: HostEvent) => void {
 
 /** What a set-up would do. */
 export function renderHostPlan(plan: HostPlan): string {
-  if (plan.steps.length === 0 && plan.notes.length === 0) return "Nothing to do: this host is set up.";
+  if (plan.steps.length === 0 && plan.notes.length === 0)
+    return "Nothing to do: this host is set up.";
   return [
     ...plan.steps.map(
-      (step, index) =>
-        `${index + 1}. ${step.what}\n   why: ${step.why}\n   how: ${step.command}`,
+      (step, index) => `${index + 1}. ${step.what}\n   why: ${step.why}\n   how: ${step.command}`,
     ),
     ...plan.notes.map((note) => `left as it is: ${note.message}\n   to change that: ${note.hint}`),
   ].join("\n");

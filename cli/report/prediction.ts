@@ -1,5 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import type { LocalPrediction, PredictionEvent } from "../../builder/index.ts";
+import { CommandError } from "../errors.ts";
 import type { Output } from "../output.ts";
 
 const extensions: Readonly<Record<string, string>> = {
@@ -17,20 +19,58 @@ const extensions: Readonly<Record<string, string>> = {
   "video/mp4": "mp4",
 };
 
-/**
- * A prediction's output as cog prints it: text as it is, other values as JSON, files written beside with their name on
- * stderr (`output.png`, `output.0.png`).
- */
-export async function renderOutput(options: {
-  readonly value: unknown;
+interface PredictionReporter {
+  /** Text goes to stdout as it comes, the model's own prints to stderr. */
+  readonly onEvent: (event: PredictionEvent) => void;
+  /** Prints what was not printed yet; rejects when the prediction failed. `facts` stand beside it in `--json`. */
+  finish(prediction: LocalPrediction, facts?: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+interface ReporterOptions {
+  readonly output: Output;
   /** Where files are written. */
   readonly directory: string;
   /** `-o FILE`. */
   readonly file: string | undefined;
-  readonly output: Output;
   readonly signal: AbortSignal;
-}): Promise<string> {
-  const { value, output } = options;
+}
+
+/** How `run` and `call` show one prediction. */
+export function createPredictionReporter(options: ReporterOptions): PredictionReporter {
+  const { output, file } = options;
+  let isPrinted = false;
+  return {
+    onEvent: (event) => {
+      if (event.type === "log") output.note(event.text.trimEnd());
+      else if (typeof event.chunk === "string" && !isDataUri(event.chunk) && file === undefined) {
+        output.write(event.chunk);
+        isPrinted = !output.isJson;
+      }
+    },
+    finish: async (prediction, facts = {}) => {
+      if (isPrinted) output.write("\n");
+      if (prediction.status !== "succeeded") throw predictionFailure(prediction);
+      const { status, metrics } = prediction;
+      const text = isPrinted || output.isJson ? "" : await renderOutput(prediction.output, options);
+      output.answer(text, { status, output: prediction.output, metrics, ...facts });
+    },
+  };
+}
+
+function predictionFailure({ status, error, logs }: LocalPrediction): CommandError {
+  return new CommandError({
+    code: status === "canceled" ? "prediction_canceled" : "prediction_failed",
+    message: `the prediction ${status}: ${error ?? "the model gave no reason"}`,
+    details: { logs },
+  });
+}
+
+/**
+ * A prediction's output as cog prints it: text as it is, other values as JSON, files written beside with their name on
+ * stderr (`output.png`, `output.0.png`).
+ */
+async function renderOutput(value: unknown, options: ReporterOptions): Promise<string> {
+  const { output } = options;
   if (value === null || value === undefined) {
     output.note("No output generated");
     return "";
@@ -53,7 +93,7 @@ export async function renderOutput(options: {
 async function writeOutputFile(
   uri: string,
   index: number | undefined,
-  options: { directory: string; file: string | undefined; output: Output; signal: AbortSignal },
+  options: ReporterOptions,
 ): Promise<void> {
   const comma = uri.indexOf(",");
   const mediaType = /^data:([^;,]*)/.exec(uri)?.[1] ?? "";
@@ -69,5 +109,7 @@ async function writeOutputFile(
 }
 
 function isDataUri(value: unknown): value is string {
-  return typeof value === "string" && value.startsWith("data:") && value.slice(0, 200).includes(",");
+  return (
+    typeof value === "string" && value.startsWith("data:") && value.slice(0, 200).includes(",")
+  );
 }
