@@ -37,6 +37,8 @@ const infoSchema: z.ZodType<EngineDescription> = z.object({
   Runtimes: z.record(z.string(), z.object({ path: z.string().optional() })).nullish(),
 });
 
+const noSocket = "no such socket";
+
 /** An engine that answered, and what it said about itself. */
 export interface ConnectedEngine {
   readonly docker: Docker;
@@ -72,11 +74,16 @@ export const connectEngine: ConnectEngine = async ({ environment, signal }) => {
       failures.push(`${address.host} (${address.source}): ${shortReason(error)}`);
     }
   }
-  return {
-    reason: `no container engine answers; tried ${failures.join(", ")}`,
-    isExplicit: addresses.some((address) => address.isExplicit),
-  };
+  const isExplicit = addresses.some((address) => address.isExplicit);
+  return { reason: `no container engine answers: ${summarize(failures)}`, isExplicit };
 };
+
+/** Sockets that do not exist say nothing: they are left out beside others that fail. */
+function summarize(failures: readonly string[]): string {
+  const telling = failures.filter((failure) => !failure.endsWith(noSocket));
+  if (telling.length > 0) return telling.join(", ");
+  return failures.length === 1 ? (failures[0] ?? "") : "there is none of Docker's usual sockets";
+}
 
 /** Asks the engine about itself: version, storage, runtimes. */
 export async function describeEngine(
@@ -119,7 +126,7 @@ async function call(
 
 function shortReason(error: unknown): string {
   const { code, name, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "no such socket";
+  if (code === "ENOENT") return noSocket;
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (code === "EACCES") return "permission denied";
   return name === "TimeoutError" || name === "AbortError" ? "no answer" : (code ?? message);

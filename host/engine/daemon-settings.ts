@@ -1,5 +1,7 @@
-import { copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { HostError } from "../errors.ts";
 
 /** One entry of `runtimes` in dockerd's settings. */
@@ -47,26 +49,55 @@ export async function readDaemonSettings(
   }
 }
 
-/** Replaces dockerd's settings whole or not at all; the file as it was before byom is kept once, beside it. */
+/** Keeps dockerd's settings as they were before byom's first change, beside the file. */
+export async function backUpDaemonSettings(file: string): Promise<void> {
+  await copyFile(file, backupOf(file), constants.COPYFILE_EXCL).catch(ignoreAbsence);
+}
+
+/** Puts the settings back that say the same as `text`, byte by byte when the backup does; `{}` is no file. */
+export async function restoreDaemonSettings(
+  file: string,
+  text: string,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const backup = await readFile(backupOf(file), "utf8").catch(() => undefined);
+  if (backup !== undefined && isSameJson(backup, text)) await rename(backupOf(file), file);
+  else if (isSameJson(text, "{}")) await rm(file, { force: true });
+  else await writeDaemonSettings(file, text, options);
+}
+
+/** Replaces dockerd's settings whole or not at all. */
 export async function writeDaemonSettings(
   file: string,
   text: string,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  const backup = `${file}.before-byom`;
   const part = `${file}.byom-part`;
   await mkdir(dirname(file), { recursive: true });
   const mode = await stat(file).then(
     (status) => status.mode & 0o777,
     () => undefined,
   );
-  const hasBackup = await stat(backup).then(
-    () => true,
-    () => false,
-  );
-  if (mode !== undefined && !hasBackup) await copyFile(file, backup);
   await writeFile(part, text, { mode: mode ?? 0o644, signal: options.signal });
   await rename(part, file);
+}
+
+/** Whether two JSON texts say the same, whatever their formatting. */
+export function isSameJson(one: string, other: string): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(one || "{}"), JSON.parse(other || "{}"));
+  } catch {
+    return false;
+  }
+}
+
+function backupOf(file: string): string {
+  return `${file}.before-byom`;
+}
+
+/** There is nothing to keep, or it is kept already. */
+function ignoreAbsence(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT" && error.code !== "EEXIST") throw error;
 }
 
 function parseSettings(text: string): Record<string, unknown> {

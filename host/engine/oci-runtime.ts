@@ -9,8 +9,11 @@ import { type ConnectedEngine, describeEngine } from "./connect.ts";
 import type { LocalDaemon } from "./daemon.ts";
 import {
   addRuntime,
+  backUpDaemonSettings,
+  isSameJson,
   readDaemonSettings,
   removeRuntime,
+  restoreDaemonSettings,
   withRuntimesKey,
   writeDaemonSettings,
 } from "./daemon-settings.ts";
@@ -70,11 +73,12 @@ export async function registerOciRuntime(
   const runtime = { name: ociRuntimeName, path };
   const former = await readDaemonSettings(daemon.settingsFile, options);
   const next = addRuntime(former, runtime);
-  if (JSON.stringify(JSON.parse(next)) !== JSON.stringify(JSON.parse(former || "{}"))) {
+  if (!isSameJson(next, former)) {
+    await backUpDaemonSettings(daemon.settingsFile);
     await writeDaemonSettings(daemon.settingsFile, next, options);
   }
   if (await reload(engine, daemon, (known) => known === path, options)) return runtime;
-  await writeDaemonSettings(daemon.settingsFile, former, options);
+  await restoreDaemonSettings(daemon.settingsFile, former, options);
   throw new HostError(
     "HOST_RUNTIME_NOT_REGISTERED",
     `dockerd did not take the runtime ${ociRuntimeName} from ${daemon.settingsFile}`,
@@ -97,8 +101,7 @@ export async function unregisterOciRuntime(
       await writeDaemonSettings(target.settingsFile, withRuntimesKey(next), options);
       await reload(target.engine, target.daemon, (known) => known === undefined, options);
     }
-    if (next.trim() === "{}") await rm(target.settingsFile, { force: true });
-    else await writeDaemonSettings(target.settingsFile, next, options);
+    await restoreDaemonSettings(target.settingsFile, next, options);
   }
   await rm(hostPaths(options.directories).ociRuntime, { force: true });
   return next !== former;

@@ -12,6 +12,8 @@ import type { ConnectedEngine, ConnectEngine } from "./connect.ts";
 const readyTimeoutMs = 60_000;
 /** A package's own script may have started the service already. */
 const startedByPackageTimeoutMs = 1_500;
+/** The service script has returned; its dockerd may also have died of a limit that it may not raise. */
+const serviceReadyTimeoutMs = 20_000;
 /** One attempt to start through an init system; what counts is whether the engine answers. */
 const serviceTimeoutMs = 60_000;
 
@@ -38,7 +40,9 @@ export async function installEngine(
 export async function describeStart(environment: Environment): Promise<string> {
   if (await hasSystemd()) return "systemctl enable --now docker";
   const service = await findProgram("service", { environment });
-  return service && (await hasServiceScript()) ? "service docker start" : "setsid dockerd";
+  return service !== undefined && (await hasServiceScript())
+    ? "service docker start, else dockerd in the background"
+    : "dockerd in the background";
 }
 
 /**
@@ -60,6 +64,12 @@ export async function startEngine(options: EngineStartOptions): Promise<Connecte
       options,
     );
     throw startFailed("journalctl -u docker", journal.output);
+  }
+  if (await hasServiceScript()) {
+    await removeStalePidFile("/var/run/docker.pid");
+    const service = await tryCommand(["service", "docker", "start"], onService);
+    const engine = service.exitCode === 0 && (await waitUntilReady(options, serviceReadyTimeoutMs));
+    if (engine) return engine;
   }
   const log = join(hostPaths(options.directories).log, "dockerd.log");
   await removeStalePidFile("/var/run/docker.pid");

@@ -82,7 +82,8 @@ async function isVerified(settings: HostSettings, options: HostOptions): Promise
   return link === hostPaths(options.directories).criu && fingerprint === settings.criu.verifiedFor;
 }
 
-async function hasAnyBaseImage(
+/** Whether a Python base is in the engine: the usual one, or the one made on this host. */
+export async function hasAnyBaseImage(
   engine: ConnectedEngine,
   settings: HostSettings,
   signal: AbortSignal,

@@ -9,7 +9,7 @@ import { HostError } from "../errors.ts";
 import type { HostStep, HostStepId } from "../events.ts";
 import { provideRegistry } from "../registry/provide.ts";
 import { type HostSettings, saveHostSettings } from "../settings.ts";
-import { defaultPythonVersion, type HostFacts, usualBaseImage } from "./facts.ts";
+import { defaultPythonVersion, hasAnyBaseImage, type HostFacts, usualBaseImage } from "./facts.ts";
 import type { HostOptions } from "./options.ts";
 
 /** What steps share while they are performed; settings are saved after each. */
@@ -128,6 +128,8 @@ const performers: Readonly<Record<HostStepId, Performer>> = {
   },
   "base-image": async (state, options) => {
     const engine = requireEngine(state);
+    // The engine may have been down when the steps were computed.
+    if (await hasAnyBaseImage(engine, state.settings, options.signal)) return "was there already";
     const pulled = await tryPull(engine.docker, usualBaseImage, options);
     if (pulled.isPresent) return usualBaseImage;
     options.onLine(`${usualBaseImage} cannot be pulled: ${pulled.reason}`);

@@ -1,8 +1,8 @@
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { tryCommand } from "../command.ts";
 import { hostPaths } from "../directories.ts";
 import { connectEngine } from "../engine/connect.ts";
-import { inspectControl } from "../engine/daemon.ts";
+import { findDaemon, inspectControl } from "../engine/daemon.ts";
 import { ociRuntimeName, unregisterOciRuntime } from "../engine/oci-runtime.ts";
 import { enginePackages } from "../engine/start.ts";
 import { HostError } from "../errors.ts";
@@ -77,13 +77,17 @@ export async function tearDownHost(
     const configured = registry?.kind === "configured" ? { registry } : {};
     await saveHostSettings(directories, { ...kept, ...configured }, { signal });
   }
+  if (options.purge === true && options.dryRun !== true) {
+    // Goes only when nothing else, such as the platform's own files, lies in it.
+    await rmdir(directories.data).catch(() => {});
+  }
   return { removed };
 }
 
 /** Stops dockerd and removes its packages; images and containers under its root folder stay. */
 async function purgeEngine(options: HostOptions): Promise<void> {
   const environment = aptEnvironment(options.environment);
-  const daemon = await import("../engine/daemon.ts").then((module) => module.findDaemon(options));
+  const daemon = await findDaemon(options);
   if (daemon !== undefined) process.kill(daemon.pid, "SIGTERM");
   const packages = enginePackages
     .map((name) => name.replace("?", ""))
