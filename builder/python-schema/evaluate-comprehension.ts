@@ -1,5 +1,5 @@
 import type { Node } from "web-tree-sitter";
-import { type Scope, Unresolved, iterate, keyOf } from "./scope.ts";
+import { type Scope, Unresolved, iterate, keyOf, spendStep } from "./scope.ts";
 import { childrenOf, fieldOf } from "./syntax.ts";
 import { PythonDict, type PythonValue, isTruthy } from "./value.ts";
 
@@ -44,6 +44,7 @@ function bind({
   readonly target: Node;
   readonly item: PythonValue;
 }): Scope {
+  spendStep(target, scope);
   const locals = new Map(scope.locals);
   if (target.type === "identifier") {
     locals.set(target.text, item);

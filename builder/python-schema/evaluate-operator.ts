@@ -65,8 +65,8 @@ const arithmetic: Readonly<Record<string, (left: number, right: number) => numbe
   "<<": (left, right) => left * 2 ** right,
 };
 
-/** Longest string or list that `*` may make. */
-const repeatLengthMax = 10_000;
+/** Longest string or list that an operator may make, in characters or items: far above any prompt template. */
+const lengthMax = 100_000;
 
 function combine({
   left,
@@ -77,6 +77,7 @@ function combine({
   readonly right: PythonValue;
   readonly operator: string;
 }): PythonValue | undefined {
+  if (lengthOf(left) + lengthOf(right) > lengthMax) return undefined;
   if (operator === "+" && typeof left === "string" && typeof right === "string")
     return left + right;
   if (operator === "+" && Array.isArray(left) && Array.isArray(right)) {
@@ -91,7 +92,7 @@ function combine({
       (item, index) => items.findIndex((other) => isEqual(other, item)) === index,
     );
   }
-  if (operator === "*" && typeof right === "number" && right * lengthOf(left) <= repeatLengthMax) {
+  if (operator === "*" && typeof right === "number" && right * lengthOf(left) <= lengthMax) {
     const times = Math.max(0, right);
     if (typeof left === "string") return left.repeat(times);
     if (Array.isArray(left))

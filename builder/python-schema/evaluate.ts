@@ -14,6 +14,7 @@ import {
   keyOf,
   onlyChildOf,
   scopeAt,
+  spendStep,
 } from "./scope.ts";
 import { applyStatement } from "./statement.ts";
 import {
@@ -40,8 +41,7 @@ export function createScope(place: {
 
 /** Evaluates an expression. Throws Unresolved for what only a running Python knows. */
 export function evaluate(node: Node, scope: Scope): PythonValue {
-  scope.budget.steps -= 1;
-  if (scope.budget.steps < 0) throw new Unresolved(node, "it takes too many steps to work out");
+  spendStep(node, scope);
   switch (node.type) {
     case "none":
       return null;

@@ -33,6 +33,12 @@ export class Unresolved extends Error {
   }
 }
 
+/** Counts one step; every loop of the evaluator comes through here, so no source can hold it up or fill the memory. */
+export function spendStep(node: Node, scope: Scope): void {
+  scope.budget.steps -= 1;
+  if (scope.budget.steps < 0) throw new Unresolved(node, "it takes too many steps to work out");
+}
+
 /** A scope elsewhere: another module or class body, without this one's local names. */
 export function scopeAt(
   scope: Scope,

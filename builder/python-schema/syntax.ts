@@ -92,8 +92,9 @@ export function syntaxErrorLineOf(root: Node): number | undefined {
   while (pending.length > 0) {
     const node = pending.shift()!;
     if (node.isError || node.isMissing) return lineOf(node);
-    for (const child of node.children) if (child?.hasError === true) pending.push(child);
-    for (const child of node.children) if (child?.isMissing === true) pending.push(child);
+    for (const child of node.children) {
+      if (child !== null && (child.hasError || child.isMissing)) pending.push(child);
+    }
   }
   return lineOf(root);
 }
