@@ -4,7 +4,8 @@
 #
 #   create ID  with STATE/restore/ID (one line: the snapshot's directory): put the snapshot's changed files into the
 #              bundle's root, then `runc restore` in place of `runc create`. When that fails: clean up and create, so
-#              that the container starts cold by itself. STATE/outcome/ID says what happened and when.
+#              that the container starts cold by itself, with the changed files in its root as after a restart.
+#              STATE/outcome/ID says what happened and when.
 #   start ID   of a restored container: nothing to do, it runs already.
 #   delete ID  forgets the container.
 #   all else   runc's.
@@ -172,8 +173,8 @@ elif restore "$@"; then
 fi
 {
   printf 'reason %s\n' "$reason"
-  # What CRIU and tar said, one line each.
-  grep -ahs 'Error' "$work/restore.log" | tail -n 4 | sed 's/^/detail /'
+  # What CRIU and tar said, one line each. That CRIU may not raise its own limit of open files harms nothing.
+  grep -ahs 'Error' "$work/restore.log" | grep -v "Can't setup RLIMIT_NOFILE" | tail -n 4 | sed 's/^/detail /'
   tail -qn 4 "$work/files.log" 2>/dev/null | sed 's/^/detail /'
 } >>"$outcome"
 root_arguments=

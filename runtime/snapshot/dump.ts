@@ -81,9 +81,12 @@ export function dumpFailureReasons(log: string): readonly string[] {
   return log
     .split("\n")
     .flatMap((line) => /Error \([^)]*\): (?:\s*\w+: )?(.*)$/.exec(line)?.[1] ?? [])
-    .filter((reason) => !reason.startsWith("Dumping FAILED"))
+    .filter((reason) => !isNoise.test(reason))
     .slice(-reasonLinesMax);
 }
+
+/** The end of every failed log, and a limit that CRIU could not raise for itself, which harms nothing. */
+const isNoise = /^Dumping FAILED|Can't setup RLIMIT_NOFILE/;
 
 const hints: readonly (readonly [RegExp, string])[] = [
   [/No space left/i, "free space in the snapshots' directory"],

@@ -33,7 +33,12 @@ export function parseOutcome(text: string, memoryBytes?: number): Outcome {
     },
   ].filter((phase) => !Number.isNaN(phase.ms));
   if (value("result") === "restored") return { restored: true, phases };
-  const details = lines.filter((line) => line.word === "detail").map((line) => line.value);
+  const details = lines
+    .filter((line) => line.word === "detail")
+    .map((line) => line.value.replace(criuPrefix, ""));
   const reason = value("reason") ?? "the OCI runtime did not finish";
   return { restored: false, reason: [reason, ...details].join("; "), phases };
 }
+
+/** Time and source position of a line in CRIU's log: `(00.078649) Error (criu/protobuf.c:72): `. */
+const criuPrefix = /^\(\d+\.\d+\)\s+(?:\d+: )?Error \([^)]*\): /;

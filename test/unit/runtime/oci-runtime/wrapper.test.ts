@@ -89,7 +89,9 @@ describe("a restore", () => {
     ]);
     expect(run("--root", "/r", "start", id).status).toBe(0);
     expect(await calls()).toHaveLength(1);
-    expect(await outcome()).toMatch(/^begin \d{13}\nsnapshot .*\nfiles \d{13}\nrestore \d{13}\nresult restored\n$/);
+    expect(await outcome()).toMatch(
+      /^begin \d{13}\nsnapshot .*\nfiles \d{13}\nrestore \d{13}\nresult restored\n$/,
+    );
   });
 
   it("happens once: the same container created again starts cold", async () => {
