@@ -6,7 +6,7 @@ import {
 import { renamedDebianPackages } from "../compatibility/debian-packages.ts";
 import type { Config, Requirements, RunItem } from "./config.ts";
 import type { CogYaml } from "./schema.ts";
-import { referencePattern } from "./semantics.ts";
+import { referencePattern, withoutComparison } from "./semantics.ts";
 import type { SourceDocument } from "./source.ts";
 
 /** The config with its defaults, from a cog.yaml that passed every check. */
@@ -48,7 +48,7 @@ function completePython(
 /** An item may name several packages, as it may in Cog, which joins them all with spaces. */
 function completeSystemPackages(items: readonly string[]): string[] {
   const names = items.flatMap((item) => item.trim().split(/\s+/));
-  return [...new Set(names.map((name) => renamedDebianPackages[name] ?? name))];
+  return [...new Set(names.map((name) => renamedDebianPackages[name] ?? withoutComparison(name)))];
 }
 
 function completeRun(build: NonNullable<CogYaml["build"]>): RunItem[] {

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Problem } from "../problem.ts";
-import { flagField, numberField, textField } from "./fields.ts";
+import { flagField, mappingField, numberField, textField } from "./fields.ts";
 import { issueProblems, problemAt } from "./issues.ts";
 import { unknownKeyProblems } from "./keys.ts";
 import { hasErrors, sortProblems } from "./problems.ts";
@@ -99,8 +99,8 @@ const byomYaml = z.object({
   model: modelId.nullish(),
   description: textField.nullish(),
   task: textField.nullish(),
-  example: exampleSchema.nullish(),
-  scaling: scalingSchema.nullish(),
+  example: mappingField(exampleSchema).nullish(),
+  scaling: mappingField(scalingSchema).nullish(),
   setup_timeout: duration.nullish(),
   prediction_timeout: duration.nullish(),
   memory: bytes.nullish(),

@@ -18,6 +18,11 @@ export function numberField(schema: z.ZodType<number>): z.ZodType<number> {
   return z.preprocess((value) => (value instanceof PlainScalar ? value.value : value), schema);
 }
 
+/** Settings by name. A scalar, being an object of ours, must not pass for an empty one. */
+export function mappingField<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
+  return z.preprocess((value) => (value instanceof PlainScalar ? value.value : value), schema);
+}
+
 export const legacyFlags: Readonly<Record<string, boolean>> = {
   yes: true,
   y: true,

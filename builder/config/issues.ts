@@ -65,8 +65,10 @@ function nearestValue(
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type") return typeNames[issue.expected] ?? issue.expected;
   if (issue.code === "invalid_value") return issue.values.map(String).join(" or ");
-  if (issue.code === "too_small") return `${String(issue.minimum)} or more`;
-  if (issue.code === "too_big") return `${String(issue.maximum)} or less`;
+  if (issue.code === "too_small") {
+    return issue.inclusive === false ? `more than ${issue.minimum}` : `${issue.minimum} or more`;
+  }
+  if (issue.code === "too_big") return `${issue.maximum} or less`;
   return issue.message;
 }
 

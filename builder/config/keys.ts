@@ -14,7 +14,9 @@ export function unknownKeyProblems(document: SourceDocument, known: KnownKeys): 
   visit(document.value, [], (path, mapping) => {
     const place = dottedKey(path).replaceAll(/\[\d+\]/g, "[]");
     const names = known[place];
-    if (names === undefined) return;
+    // A command with an unquoted `: ` in it is no mapping of keys; the schema says so.
+    const isCommandGoneWrong = place === "build.run[]" && !("command" in mapping);
+    if (names === undefined || isCommandGoneWrong) return;
     for (const key of Object.keys(mapping)) {
       if (names.includes(key)) continue;
       const hint = unknownKeyHint({ place, key, known });

@@ -1,10 +1,13 @@
 import { z } from "zod";
-import { flagField, numberField, textField } from "./fields.ts";
+import { flagField, mappingField, numberField, textField } from "./fields.ts";
 
 const textList = z.array(textField).nullish();
 
 const runMount = z.object({ type: z.literal("secret"), id: textField, target: textField });
-const runCommand = z.object({ command: textField, mounts: z.array(runMount).nullish() });
+const runCommand = z.object({
+  command: textField,
+  mounts: z.array(mappingField(runMount)).nullish(),
+});
 const runItem = z.preprocess(
   (item) =>
     typeof item === "object" && item !== null && "command" in item ? item : { command: item },
@@ -32,15 +35,15 @@ const concurrency = z.object({
 const weight = z.looseObject({ name: textField, target: textField });
 
 const cogYaml = z.object({
-  build: build.nullish(),
+  build: mappingField(build).nullish(),
   image: textField.nullish(),
   model: textField.nullish(),
   predict: textField.nullish(),
   run: textField.nullish(),
   train: textField.nullish(),
-  concurrency: concurrency.nullish(),
+  concurrency: mappingField(concurrency).nullish(),
   environment: textList,
-  weights: z.array(weight).nullish(),
+  weights: z.array(mappingField(weight)).nullish(),
 });
 
 /** cog.yaml as written, types checked and nothing else. */

@@ -81,6 +81,10 @@ function checkPackages({ document, cogYaml, report }: Check): Problem[] {
       if (successor !== undefined) {
         const message = `${name} no longer exists in Debian; installing ${successor}`;
         problems.push(report("warning", path, message, `write - ${successor}`));
+      } else if (withoutComparison(name) !== name) {
+        const message = `apt knows no comparison; installing ${withoutComparison(name)} in its newest version`;
+        const hint = `write - ${withoutComparison(name)}, or NAME=VERSION for an exact version`;
+        problems.push(report("warning", path, message, hint));
       } else if (!/^[A-Za-z0-9-][A-Za-z0-9+._:=~/*-]*$/.test(name)) {
         problems.push(report("error", path, `${JSON.stringify(name)} is not a package name`));
       }
@@ -199,6 +203,11 @@ function checkEmptyReference({ cogYaml, report }: Check): Problem[] {
   if (cogYaml.run || cogYaml.predict || cogYaml.train || isModelReference) return [];
   const message = "no run: the image holds an environment but no model";
   return [report("warning", [], message, "write run: predict.py:Predictor")];
+}
+
+/** `libtag1-dev>=1.9` is `libtag1-dev` to Cog, where the shell takes the rest for a redirection. */
+export function withoutComparison(name: string): string {
+  return name.replace(/(?<=[A-Za-z0-9])(>=|<=|==|>|<).*$/, "");
 }
 
 /** `predict.Predictor` and `predict.py` become what was probably meant. */

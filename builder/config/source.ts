@@ -40,7 +40,8 @@ export function parseSource(
   const problems = document.errors.map((error): Problem => ({
     severity: "error",
     file,
-    line: lineCounter.linePos(error.pos[0]).line,
+    // What is never closed is noticed behind the last line.
+    line: Math.min(lineCounter.linePos(error.pos[0]).line, text.trimEnd().split("\n").length),
     message: `not valid YAML: ${firstLine(error.message)}`,
     hint: syntaxHints[error.code] ?? "check the indentation, the dashes and the quotes around it",
   }));

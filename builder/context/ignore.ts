@@ -81,6 +81,13 @@ function compile(pattern: string): IgnorePattern {
   const text = cleanPath(isException ? pattern.slice(1) : pattern);
   // `.` cleans to itself and matches no path, in Docker too.
   if (!/[*?[\]\\]/.test(text)) return { text, isException, matches: (path) => path === text };
+  const suffix = /^\*\*([^*?[\]\\]*)$/.exec(text)?.[1];
+  if (suffix !== undefined) {
+    // Docker's shortcut, with a meaning of its own: `**.md` is any path that ends so.
+    const matches = (path: string): boolean =>
+      path.endsWith(suffix) || (suffix.startsWith("/") && path === suffix.slice(1));
+    return { text, isException, matches };
+  }
   const expression = toRegExp(text);
   return { text, isException, matches: (path) => expression.test(path) };
 }

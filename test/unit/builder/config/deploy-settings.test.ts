@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { loadDeploySettings, renderProblems } from "../../../../builder/index.ts";
+import { writeRepo } from "../repo.ts";
+
+test("every setting arrives in its unit", async () => {
+  const directory = writeRepo({
+    "page.png": "",
+    "byom.yaml": [
+      "model: acme/ocr",
+      "description: Reads pages",
+      "task: image-to-text",
+      'example: {input: {image: "@page.png", scale: 1.5, deep: true, tags: [a, 2]}}',
+      'scaling: {idle_timeout: "60s", min: 0, max: 3, concurrency: 2}',
+      "setup_timeout: 5m",
+      "prediction_timeout: 1500ms",
+      "memory: 4GiB",
+      "cpus: 0.5",
+      "snapshot: false",
+      "chat: {messages: {to: prompt}, max_tokens: 10}",
+    ].join("\n"),
+  });
+  expect(await loadDeploySettings({ directory })).toEqual({
+    problems: [],
+    settings: {
+      model: "acme/ocr",
+      description: "Reads pages",
+      task: "image-to-text",
+      example: { input: { image: "@page.png", scale: 1.5, deep: true, tags: ["a", 2] } },
+      scaling: { idleTimeoutMs: 60_000, min: 0, max: 3, concurrency: 2 },
+      setupTimeoutMs: 300_000,
+      predictionTimeoutMs: 1500,
+      memoryBytes: 4 * 1024 ** 3,
+      cpus: 0.5,
+      snapshot: false,
+      chat: { messages: { to: "prompt" }, max_tokens: 10 },
+    },
+  });
+});
+
+test("without the file there are no settings and no problem", async () => {
+  expect(await loadDeploySettings({ directory: writeRepo({}) })).toEqual({
+    settings: {},
+    problems: [],
+  });
+});
+
+test("each mistake has its line and what to write", async () => {
+  const directory = writeRepo({
+    "byom.yaml":
+      "model: ocr\nscaling:\n  idle_timout: 60s\n  max: many\n  idle_timeout: soon\nmemory: lots\ncpus: 0\n",
+  });
+  const { settings, problems } = await loadDeploySettings({ directory });
+  expect(settings).toBeUndefined();
+  expect(renderProblems(problems)).toEqual([
+    'byom.yaml:1 model: expected owner/name, found "ocr"; try: write model: owner/name',
+    "byom.yaml:3 scaling.idle_timout: warning: unknown key, ignored; try: did you mean idle_timeout?",
+    'byom.yaml:4 scaling.max: expected a number, found "many"',
+    'byom.yaml:5 scaling.idle_timeout: expected a duration, found "soon"; try: write a number with ms, s, m or h, such as 60s',
+    'byom.yaml:6 memory: expected an amount of memory, found "lots"; try: write a number with KiB, MiB or GiB, such as 4GiB',
+    "byom.yaml:7 cpus: expected more than 0, found 0; try: write a number above 0, such as 2 or 0.5",
+  ]);
+});
+
+test("an example whose file is missing, and a minimum above the maximum, are errors", async () => {
+  const directory = writeRepo({
+    "byom.yaml": 'example:\n  input:\n    image: "@page.png"\nscaling: {min: 4, max: 3}\n',
+  });
+  expect(renderProblems((await loadDeploySettings({ directory })).problems)).toEqual([
+    "byom.yaml:3 example.input.image: page.png does not exist; try: create it or correct the path",
+    "byom.yaml:4 scaling.min: min is above max",
+  ]);
+});
