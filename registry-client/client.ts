@@ -1,3 +1,4 @@
+import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher } from "undici";
 import type { Credentials } from "./auth/credentials.ts";
 import type { BlobSource } from "./blob-source.ts";
@@ -100,7 +101,7 @@ export interface RegistryClientOptions {
   readonly credentials?: Credentials | undefined;
   /** Default: true for loopback hosts, as Docker has it, false for all others. */
   readonly isPlainHttp?: boolean | undefined;
-  /** PEM of the authorities to trust instead of Node's, for registries with their own. */
+  /** PEM of the authorities to trust besides Node's, for registries with their own. */
   readonly certificateAuthority?: string | readonly string[] | undefined;
   /** Replaces the client's own connections, for proxies and tests; it must not follow redirects or use HTTP/2. */
   readonly dispatcher?: Dispatcher | undefined;
@@ -181,7 +182,11 @@ async function ping(transport: Transport, signal: AbortSignal | undefined): Prom
 
 /** HTTP/1.1 only: uploads over HTTP/2 are slower and some registries' proxies cut them. */
 function createAgent(certificateAuthority: string | readonly string[] | undefined): Agent {
-  const ca = certificateAuthority === undefined ? {} : { ca: [certificateAuthority].flat() };
+  // Storage that a registry redirects to may stand under public authorities.
+  const ca =
+    certificateAuthority === undefined
+      ? {}
+      : { ca: [...getCACertificates("default"), ...[certificateAuthority].flat()] };
   return new Agent({ allowH2: false, connect: { timeout: connectTimeoutMs, ...ca } });
 }
 

@@ -1,5 +1,5 @@
 import { pushScope, type Scope } from "./auth/scope.ts";
-import { RegistryError } from "./errors.ts";
+import { RegistryResponseError } from "./errors.ts";
 import type { Digest } from "./oci/digest.ts";
 import { checkRepository } from "./oci/reference.ts";
 import type { Transport } from "./transport/client.ts";
@@ -47,6 +47,7 @@ export function withDigest(location: URL, digest: Digest): URL {
  * How many bytes a broken session has kept (GET on its address: 204 with `Range: 0-N`), with its new address.
  * Undefined when the session is gone, or when its count cannot be right: below what it acknowledged, above what
  * was sent, or `0-0`, which some registries say for none and for one byte.
+ * @throws RegistryConnectionError when the registry is out of reach: then nothing is known of the session.
  */
 export async function findAcknowledged(
   transport: Transport,
@@ -69,7 +70,7 @@ export async function findAcknowledged(
     });
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (error instanceof RegistryError) return undefined;
+    if (error instanceof RegistryResponseError) return undefined;
     throw error;
   }
   await response.discard();

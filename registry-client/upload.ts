@@ -149,8 +149,7 @@ class Upload {
       } catch (error) {
         this.#signal?.throwIfAborted();
         if (!this.#isRecoverable(error)) throw error;
-        if (await this.#isKnown()) return;
-        await this.#recover();
+        if (await this.#recover(error)) return;
         // The transport waits as long as the registry asked; that is no failure of this blob.
         if (isThrottled(error) && ++throttled < this.#transport.policy.throttledTries) continue;
         failures = this.#acknowledged > before ? 0 : failures + 1;
@@ -259,8 +258,24 @@ class Upload {
     });
   }
 
+  /** True when the blob arrived although its answer was lost; else everything is set for the next try. */
+  async #recover(failure: unknown): Promise<boolean> {
+    if (failure instanceof RegistryResponseError && failure.status === 413) {
+      this.#partBytes ??= partBytesDefault;
+    }
+    try {
+      if (await this.#isKnown()) return true;
+      await this.#findPlace();
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      // The registry is out of reach for longer: session and place stay as they are for the next try.
+      if (!isRetryable(error)) throw error;
+    }
+    return false;
+  }
+
   /** Asks how far the registry got; without a usable answer the blob starts again in a new session. */
-  async #recover(): Promise<void> {
+  async #findPlace(): Promise<void> {
     const location = this.#location;
     if (!location) return;
     const found = await findAcknowledged(this.#transport, {
@@ -283,9 +298,8 @@ class Upload {
   #isRecoverable(error: unknown): boolean {
     if (isRetryable(error)) return !this.#asksTooMuch(error);
     if (!(error instanceof RegistryResponseError) || !this.#location) return false;
-    if (error.status === 413 && this.#partBytes === undefined) {
-      this.#partBytes = partBytesDefault;
-      return this.#descriptor.size > partBytesDefault;
+    if (error.status === 413) {
+      return this.#partBytes === undefined && this.#descriptor.size > partBytesDefault;
     }
     if (error.hasProblem("DIGEST_INVALID")) {
       this.#throwIfWhole(error);

@@ -1,4 +1,4 @@
-import { RegistryError } from "../errors.ts";
+import { RegistryError, RegistryResponseError } from "../errors.ts";
 import { resolveAddress } from "../transport/redirect.ts";
 import type { Clock } from "../transport/retry.ts";
 import { parseChallenges, type Challenge } from "./challenge.ts";
@@ -106,13 +106,28 @@ export class Authenticator {
       what: "token realm",
     });
     const service = parameters["service"];
-    return fetchToken({
-      send: this.#send,
-      realm,
-      service,
-      scopes,
-      credentials: this.#credentials,
-      clock: this.#clock,
+    try {
+      return await fetchToken({
+        send: this.#send,
+        realm,
+        service,
+        scopes,
+        credentials: this.#credentials,
+        clock: this.#clock,
+      });
+    } catch (error) {
+      throw this.#aboutToken(error, scopes);
+    }
+  }
+
+  /** A token server's refusal concerns the login at the registry, whatever the token server is called. */
+  #aboutToken(error: unknown, scopes: readonly string[]): unknown {
+    if (!(error instanceof RegistryResponseError)) return error;
+    const { hostname, host } = this.#registry;
+    const login = hostname.endsWith("docker.io") ? "docker login" : `docker login ${host}`;
+    return error.restated({
+      message: `no token for ${scopes.join(" ")}: ${error.message}`,
+      ...(error.status === 401 || error.status === 403 ? { hint: `log in again: ${login}` } : {}),
     });
   }
 

@@ -157,8 +157,12 @@ export class Transport {
     if (response.status !== 401 || response.url.host !== this.registry.host) return response;
     if (request.body?.isReplayable === false) return response;
     const header = response.header("www-authenticate");
-    const canAnswer = await this.#answer(request, header, headers["authorization"]);
-    if (!canAnswer) return response;
+    try {
+      if (!(await this.#answer(request, header, headers["authorization"]))) return response;
+    } catch (error) {
+      await response.discard();
+      throw error;
+    }
     await response.discard();
     const second = await this.#followed(
       request,

@@ -88,7 +88,7 @@ function codeFor(status: number, problems: readonly RegistryProblem[]): Registry
 function hintFor(code: RegistryErrorCode, host: string): string | undefined {
   switch (code) {
     case "unauthorized":
-      return `log in first: docker login ${host}`;
+      return `log in first: docker login${host === "registry-1.docker.io" ? "" : ` ${host}`}`;
     case "denied":
       return `this account may not do that on ${host}: check the repository's name and the account's rights`;
     case "not-found":

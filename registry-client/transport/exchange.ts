@@ -65,9 +65,11 @@ export async function exchange(
       headersTimeout: 0,
       bodyTimeout: 0,
     });
+    outgoing.isAnswered = true;
     idle.stop();
     return new UndiciResponse(request, response, { idle, outgoing });
   } catch (error) {
+    outgoing.isAnswered = true;
     idle.stop();
     outgoing.close();
     throw translate(error, request, outgoing.failure);
@@ -109,6 +111,8 @@ class IdleError extends Error {}
 /** Passes a source on to undici, remembers its failure and stops it when the exchange ends. */
 class OutgoingBody {
   failure: { readonly error: unknown } | undefined;
+  /** From then on the idle timer belongs to the response. */
+  isAnswered = false;
   readonly #body: RequestBody | undefined;
   readonly #idle: IdleTimer;
   readonly #ended = new AbortController();
@@ -141,15 +145,15 @@ class OutgoingBody {
     this.#idle.stop();
     try {
       for await (const chunk of body.open(signal)) {
-        this.#idle.start();
+        if (!this.isAnswered) this.#idle.start();
         yield chunk;
-        this.#idle.stop();
+        if (!this.isAnswered) this.#idle.stop();
       }
     } catch (error) {
       if (!signal.aborted) this.failure = { error };
       throw error;
     }
-    this.#idle.start();
+    if (!this.isAnswered) this.#idle.start();
   }
 }
 
