@@ -48,7 +48,7 @@ export async function readSavedImage(options: {
   try {
     for await (const source of entries) {
       const entry = source as typeof source & AsyncIterable<Uint8Array>;
-      const { name, size = 0, type } = entry.header;
+      const { name, size, type } = entry.header;
       // Docker 20.10 writes the second of two equal layers as a link to the first.
       if (type === "file" && size > 0 && isBlob(name, size)) {
         const { digest, bytes } = countBlob({ name, sizeBytes: size, bytes: entry, sizes });
