@@ -19,24 +19,30 @@ export type {
   Version,
   VersionSettings,
 } from "./deployment/version.ts";
+export { createDockerEngine } from "./engine/docker.ts";
+export type { DockerEngineOptions } from "./engine/docker.ts";
 export type { Engine, EngineInfo } from "./engine/engine.ts";
 export {
   AcquireError,
   ConflictError,
   DeployError,
+  EngineError,
   NotFoundError,
+  SnapshotError,
   StartError,
   StoreError,
 } from "./errors.ts";
 export type { DeployEvent, InstanceEvent, RuntimeEvent } from "./events.ts";
 export type { Instance, InstanceState } from "./instance/instance.ts";
+export { instanceLabels } from "./instance/spec.ts";
+export { ociRuntimeName, renderWrapper } from "./oci-runtime/wrapper.ts";
+export type { WrapperOptions } from "./oci-runtime/wrapper.ts";
 export { createRuntime } from "./runtime.ts";
 export type { ModelStatus, Runtime, RuntimeOptions, RuntimeStatus } from "./runtime.ts";
 export type { Snapshot, Snapshotter, StartPhase, StartReport } from "./snapshot/snapshot.ts";
+export { createSnapshotter } from "./snapshot/snapshotter.ts";
+export type { SnapshotterOptions } from "./snapshot/snapshotter.ts";
 export type { KeyScope } from "./store/keys.ts";
 export type { StoredPrediction, StoredPredictions } from "./store/predictions.ts";
 export { openStore } from "./store/store.ts";
 export type { Store } from "./store/store.ts";
-export { createDockerEngine } from "./engine/docker.ts";
-export { instanceLabels } from "./instance/spec.ts";
-export { createSnapshotter } from "./snapshot/snapshotter.ts";

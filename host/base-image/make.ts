@@ -8,10 +8,9 @@ import {
   installPackages,
   type PackageOptions,
 } from "../packages/distribution.ts";
+import { possiblePythonVersions, suites } from "./versions.ts";
 import { type DebianMirror, findDebianMirror, renderSource } from "../packages/debian-sources.ts";
 
-/** Debian suites by the CPython that they ship. */
-const suites: Readonly<Record<string, string>> = { "3.11": "bookworm", "3.13": "trixie" };
 /** What the official `python` image has and a model's environment relies on; tini is what cog's images start with. */
 const includedPackages = "python3,python3-pip,python3-venv,python-is-python3,ca-certificates,tini";
 /** 20 s were measured; a slow mirror takes longer. */
@@ -20,9 +19,6 @@ const makeTimeoutMs = 15 * 60_000;
 export const baseImageRepository = "byom-base/python";
 /** What goes into the host's settings for the builder. */
 export const baseImageTemplate: string = `${baseImageRepository}:{version}`;
-
-/** Python versions that `makeBaseImage` can make. */
-export const possiblePythonVersions: readonly string[] = Object.keys(suites);
 
 /** mmdebstrap's arguments for a Python base: a pure value, for `--dry-run` and tests. */
 export function baseImageCommand(
