@@ -1,6 +1,6 @@
 import { cp, readdir, readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "../command.ts";
 import { CommandError, UsageError } from "../errors.ts";
@@ -27,7 +27,7 @@ export const init: Command = {
     force: { type: "boolean", help: "overwrite files that exist" },
   },
   async run({ positionals, flags, context }) {
-    const directory = join(context.directory, positionals[0] ?? ".");
+    const directory = resolve(context.directory, positionals[0] ?? ".");
     const name = flags.text("template") ?? defaultTemplate;
     const source = await findTemplate(name);
     const files = (await readdir(source, { recursive: true, withFileTypes: true }))
@@ -44,7 +44,8 @@ export const init: Command = {
       });
     }
     await cp(source, directory, { recursive: true });
-    const where = relative(process.cwd(), directory) || ".";
+    const path = relative(process.cwd(), directory) || ".";
+    const where = path.startsWith("..") ? directory : path;
     const change = where === "." ? "" : `-C ${where} `;
     const example = await exampleInput(source);
     context.output.answer(
