@@ -285,10 +285,15 @@ function publishedAddress(facts: ContainerInspectInfo): string | undefined {
 /** Resolves when the pull has ended; a failure arrives as a record in the stream, after a 200. */
 async function followPull(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(progress, (error: Error | null) => {
-      if (error === null) resolve();
-      else reject(error);
-    });
+    docker.modem.followProgress(
+      progress,
+      (error: Error | null, records: readonly { error?: string }[] | null) => {
+        const failure = records?.find((record) => record.error !== undefined)?.error;
+        if (error !== null) reject(error);
+        else if (failure !== undefined) reject(new Error(failure));
+        else resolve();
+      },
+    );
   });
 }
 
