@@ -4,7 +4,7 @@ import { type Scope, Unresolved, evaluateItems } from "./scope.ts";
 import { callFunction } from "./function-call.ts";
 import { enumMembersOf, isEnum } from "./enum.ts";
 import { literalValuesOf } from "./literal-type.ts";
-import { resolveExpression } from "./symbol.ts";
+import { resolveExpression, resolveMember } from "./symbol.ts";
 import { childrenOf, excerptOf, fieldOf } from "./syntax.ts";
 import { InputCall, type InputArgument, type PythonValue, isEqual } from "./value.ts";
 
@@ -19,6 +19,9 @@ export function evaluateCall(node: Node, scope: Scope): PythonValue {
   if (symbol?.kind === "installed" && symbol.path === "typing.get_args") {
     const values = literalValuesOf(argumentNodes(node)[0], scope);
     if (values !== undefined) return values;
+  }
+  if (symbol?.kind === "installed" && symbol.path === "builtins.getattr") {
+    return readAttribute(node, scope);
   }
   if (symbol?.kind === "function") {
     return callFunction({ call: node, symbol, arguments: evaluateArguments(node, scope), scope });
@@ -71,6 +74,21 @@ function readArgument(node: Node, scope: Scope): InputArgument {
     if (!(error instanceof Unresolved)) throw error;
     return { node, value: undefined, reason: error.message };
   }
+}
+
+/** `getattr(settings, "NAME", fallback)` of a module or class of the repo. */
+function readAttribute(node: Node, scope: Scope): PythonValue {
+  const { repository, module } = scope;
+  const [object, name, fallback] = argumentNodes(node);
+  const target =
+    object === undefined ? undefined : resolveExpression({ repository, module, node: object });
+  const key = name === undefined ? undefined : scope.evaluate(name, scope);
+  if ((target?.kind === "module" || target?.kind === "class") && typeof key === "string") {
+    const member = resolveMember({ repository, symbol: target, name: key });
+    if (member?.kind === "assignment") return scope.evaluateSymbol(member, node, scope);
+    if (member === undefined && fallback !== undefined) return scope.evaluate(fallback, scope);
+  }
+  throw new Unresolved(node, `\`${excerptOf(node)}\` is known only when the model runs`);
 }
 
 function evaluateArguments(node: Node, scope: Scope): CallArguments {

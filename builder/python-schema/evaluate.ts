@@ -36,7 +36,12 @@ export function createScope(place: {
   readonly module: PythonModule;
   readonly owner?: ClassSymbol;
 }): Scope {
-  return { ...place, budget: { steps: evaluationStepsMax, active: new Set() }, evaluate };
+  return {
+    ...place,
+    budget: { steps: evaluationStepsMax, active: new Map() },
+    evaluate,
+    evaluateSymbol,
+  };
 }
 
 /** Evaluates an expression. Throws Unresolved for what only a running Python knows. */
@@ -88,7 +93,7 @@ export function evaluate(node: Node, scope: Scope): PythonValue {
 }
 
 /** The value of a symbol: a constant, an Enum's members, nothing else. */
-export function evaluateSymbol(symbol: PythonSymbol, node: Node, scope: Scope): PythonValue {
+function evaluateSymbol(symbol: PythonSymbol, node: Node, scope: Scope): PythonValue {
   if (symbol.kind === "assignment") return evaluateAssignment(symbol, node, scope);
   if (symbol.kind === "class" && isEnum(scope.repository, symbol)) {
     return [...enumMembersOf(symbol, scope).values()];
@@ -217,22 +222,31 @@ function evaluateAssignment(
   scope: Scope,
 ): PythonValue {
   const id = `${symbol.module.path}:${symbol.owner?.node.id ?? ""}:${symbol.name}`;
-  if (scope.budget.active.has(id)) {
+  const { active } = scope.budget;
+  if (active.has(id)) {
+    const value = active.get(id);
+    if (value !== undefined) return value;
     throw new Unresolved(node, `\`${symbol.name}\` is defined by itself`);
   }
-  scope.budget.active.add(id);
+  active.set(id, undefined);
   try {
     const inner = scopeAt(scope, {
       module: symbol.module,
       ...(symbol.owner === undefined ? {} : { owner: symbol.owner }),
     });
-    let value: PythonValue | undefined;
     for (const statement of symbol.statements) {
-      value = applyStatement({ statement, name: symbol.name, value, scope: inner });
+      const value = applyStatement({
+        statement,
+        name: symbol.name,
+        value: active.get(id),
+        scope: inner,
+      });
+      active.set(id, value);
     }
+    const value = active.get(id);
     if (value === undefined) throw new Unresolved(node, `\`${symbol.name}\` has no value`);
     return value;
   } finally {
-    scope.budget.active.delete(id);
+    active.delete(id);
   }
 }

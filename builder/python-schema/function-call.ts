@@ -23,7 +23,7 @@ export function callFunction({
 }): PythonValue {
   const id = `call ${symbol.node.id} ${scope.budget.active.size}`;
   if (scope.budget.active.size > callDepthMax) throw new Unresolved(call, "it calls itself");
-  scope.budget.active.add(id);
+  scope.budget.active.set(id, undefined);
   try {
     const inner = scopeAt(scope, { module: symbol.module });
     const locals = bindParameters({ call, symbol, given, scope: inner });

@@ -105,7 +105,7 @@ class NameCollector {
   #assignment(node: Node, isCertain: boolean): void {
     const left = fieldOf(node, "left");
     if (left?.type === "identifier") {
-      this.#set(left.text, { kind: "assignment", statements: [node] }, isCertain);
+      this.#set(left.text, this.#assigned(left.text, node), isCertain);
     } else if (left?.type === "subscript") {
       this.#change(fieldOf(left, "value"), node);
     } else if (left?.type === "pattern_list" || left?.type === "tuple_pattern") {
@@ -114,6 +114,14 @@ class NameCollector {
         this.#set(target.text, { kind: "assignment", statements: [node] }, isCertain);
       }
     }
+  }
+
+  /** A value made from the one before, as in `X = sorted(X)`, needs the statements before. */
+  #assigned(name: string, node: Node): Binding {
+    const before = this.names.get(name);
+    const isMadeFromItself = new RegExp(`\\b${name}\\b`).test(fieldOf(node, "right")?.text ?? "");
+    const earlier = isMadeFromItself && before?.kind === "assignment" ? before.statements : [];
+    return { kind: "assignment", statements: [...earlier, node] };
   }
 
   /** `X += …`, `X["k"] = …`, `X.append(…)`: a further statement of X's value. */

@@ -1,7 +1,7 @@
 import type { Node } from "web-tree-sitter";
 import type { PythonModule } from "./module.ts";
 import type { PythonRepository } from "./repository.ts";
-import type { ClassSymbol } from "./symbol.ts";
+import type { ClassSymbol, PythonSymbol } from "./symbol.ts";
 import { childrenOf, excerptOf } from "./syntax.ts";
 import { EnumMember, PythonDict, type PythonKey, type PythonValue } from "./value.ts";
 
@@ -16,12 +16,16 @@ export interface Scope {
   readonly budget: Budget;
   /** The evaluator itself, handed down because expressions contain expressions of every kind. */
   readonly evaluate: (node: Node, scope: Scope) => PythonValue;
+  /** The value that a symbol stands for; `node` is where it is used. */
+  readonly evaluateSymbol: (symbol: PythonSymbol, node: Node, scope: Scope) => PythonValue;
 }
 
-/** Steps left, shared by one evaluation, and the names being evaluated. */
+/** What one evaluation shares. */
 export interface Budget {
+  /** Steps left. */
   steps: number;
-  readonly active: Set<string>;
+  /** Names being evaluated, with the value that their statements gave them so far: `X = getattr(settings, "X", X)`. */
+  readonly active: Map<string, PythonValue | undefined>;
 }
 
 /** The value cannot be known without running Python. */
@@ -44,8 +48,8 @@ export function scopeAt(
   scope: Scope,
   place: { readonly module: PythonModule; readonly owner?: ClassSymbol },
 ): Scope {
-  const { repository, budget, evaluate } = scope;
-  return { repository, budget, evaluate, ...place };
+  const { repository, budget, evaluate, evaluateSymbol } = scope;
+  return { repository, budget, evaluate, evaluateSymbol, ...place };
 }
 
 /** Elements of a list, tuple, set or argument list, with `*spread` unfolded. */

@@ -249,7 +249,7 @@ export function namesOfClass(classNode: Node): Names {
 const builtinNames: ReadonlySet<string> = new Set(
   (
     "bool float int str bytes dict list tuple set frozenset object type len range min max sum abs round sorted " +
-    "reversed enumerate zip any all print open isinstance map filter"
+    "reversed enumerate zip getattr any all print open isinstance map filter"
   ).split(" "),
 );
 

@@ -54,6 +54,21 @@ it("reads what later statements do to a constant", async () => {
   expect(await defaultOf("list(X) + L", preamble)).toEqual(["a", "b", "c", 1, 2, 3]);
 });
 
+it("follows a constant that is made from itself", async () => {
+  expect(await defaultOf("X", "X = ['b', 'a']\nX = sorted(X)\nX = X + ['z']")).toEqual([
+    "a",
+    "b",
+    "z",
+  ]);
+});
+
+it("reads getattr of a class of the repo, and its fallback", async () => {
+  const preamble = "class Settings:\n    A = 1";
+  expect(
+    await defaultOf("[getattr(Settings, 'A', 2), getattr(Settings, 'B', 2)]", preamble),
+  ).toEqual([1, 2]);
+});
+
 it("reads keys of a dict whose values only a running Python knows", async () => {
   expect(await defaultOf("list(X.keys())", "X = {'DDIM': DDIM, 'PNDM': PNDM.make()}")).toEqual([
     "DDIM",
