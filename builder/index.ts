@@ -9,7 +9,6 @@ export type { Problem } from "./problem.ts";
 // Planning
 export { createPlan } from "./plan/create.ts";
 export { renderPlan } from "./plan/render.ts";
-export { sortByPathBytes } from "./context/walk.ts";
 export { renderDockerfile } from "./dockerfile/render.ts";
 export type { PlanSettings } from "./plan/settings.ts";
 export type {

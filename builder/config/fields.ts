@@ -23,7 +23,7 @@ export function mappingField<Value>(schema: z.ZodType<Value>): z.ZodType<Value> 
   return z.preprocess((value) => (value instanceof PlainScalar ? value.value : value), schema);
 }
 
-export const legacyFlags: Readonly<Record<string, boolean>> = {
+const legacyFlags: Readonly<Record<string, boolean>> = {
   yes: true,
   y: true,
   on: true,

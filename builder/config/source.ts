@@ -175,6 +175,7 @@ function scalarValue(value: unknown, source: string | undefined): SourceValue {
 const syntaxHints: Readonly<Record<string, string>> = {
   DUPLICATE_KEY: "keep one of them",
   TAB_AS_INDENT: "indent with spaces",
+  MULTILINE_IMPLICIT_KEY: "put a space after each colon: `key: value`",
   MISSING_CHAR: "close the quote or bracket",
   BLOCK_AS_IMPLICIT_KEY: "indent it, or start each item of a list with `- `",
 };

@@ -53,9 +53,7 @@ export async function walkRepository(options: {
 }
 
 /** Order of the paths' UTF-8 bytes, which is the order of tar layers and independent of the locale. */
-export function sortByPathBytes<File extends { readonly path: string }>(
-  files: readonly File[],
-): File[] {
+function sortByPathBytes<File extends { readonly path: string }>(files: readonly File[]): File[] {
   return files
     .map((file) => ({ file, bytes: Buffer.from(file.path) }))
     .sort((left, right) => Buffer.compare(left.bytes, right.bytes))

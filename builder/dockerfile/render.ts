@@ -63,6 +63,8 @@ function renderSystemPackages(plan: Plan, packages: readonly string[]): string {
       `${apt} update -qq`,
       `${apt} install -qqy --no-install-recommends -o APT::Keep-Downloaded-Packages=true \\\n${names.trimEnd()}`,
       // Cog calls `python`; Debian's own package has only `python3`.
+      "{ command -v python > /dev/null || command -v python3 > /dev/null" +
+        ` || { echo "the base image has no Python" >&2; exit 1; }; }`,
       '{ command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python; }',
       "python -m pip --version",
     ].reduce((text, command) =>

@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { walkRepository } from "../../../../builder/context/walk.ts";
 import { writeRepo } from "../repo.ts";
 
@@ -46,7 +47,9 @@ test("version control, caches, virtual environments and ignored files never reac
     "secret/keep/me": "",
     "x.log": "",
   });
-  execFileSync("mkfifo", [join(directory, "pipe")]);
+  const server = createServer().listen(join(directory, "socket"));
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
   const paths = (await walkRepository({ directory })).map((file) => file.path);
   expect(paths).toEqual([".dockerignore", "pkg/a.py", "secret/keep/me"]);
 });

@@ -19,6 +19,7 @@ RUN --mount=type=cache,id=byom-apt-python-3.10-slim,target=/var/cache/apt,sharin
       curl \
       git \
       ca-certificates \
+    && { command -v python > /dev/null || command -v python3 > /dev/null || { echo "the base image has no Python" >&2; exit 1; }; } \
     && { command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python; } \
     && python -m pip --version
 

@@ -19,6 +19,7 @@ RUN --mount=type=cache,id=byom-apt-mirror.example.com-python-3.12,target=/var/ca
     && apt-get -o Acquire::https::CaInfo=/run/byom-ca.crt update -qq \
     && apt-get -o Acquire::https::CaInfo=/run/byom-ca.crt install -qqy --no-install-recommends -o APT::Keep-Downloaded-Packages=true \
       tini \
+    && { command -v python > /dev/null || command -v python3 > /dev/null || { echo "the base image has no Python" >&2; exit 1; }; } \
     && { command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python; } \
     && python -m pip --version
 
