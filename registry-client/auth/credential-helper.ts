@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { z } from "zod";
 import { RegistryError } from "../errors.ts";
 import { stripControlCharacters } from "../transport/error.ts";
@@ -25,6 +24,8 @@ export async function runCredentialHelper(options: {
 }): Promise<Credentials | undefined> {
   const { helper, server, environment, signal } = options;
   if (!/^[\w.-]+$/.test(helper)) throw failed(helper, "its name is not well-formed");
+  // Loaded here because most logins need no helper, and it would be a fifth of the client's memory.
+  const { execa } = await import("execa");
   const result = await execa(`docker-credential-${helper}`, ["get"], {
     input: server,
     env: environment,

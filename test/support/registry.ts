@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -22,6 +22,8 @@ export interface TestRegistry extends AsyncDisposable {
 export interface TestRegistryOptions {
   /** Basic authorization for user `tester`, password `correct horse`. */
   readonly hasBasicAuth?: boolean;
+  /** Files of a certificate for 127.0.0.1 and its key: the registry then speaks HTTPS. */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
   /** Token authorization: tokens of `issuer` for `service`, signed by the certificate's key. */
   readonly tokenAuth?: {
     readonly realm: string;
@@ -97,7 +99,13 @@ function renderConfig(
       filesystem: { rootdirectory: join(directory, "storage") },
       delete: { enabled: true },
     },
-    http: { addr: host, secret: "only for tests" },
+    http: {
+      addr: host,
+      secret: "only for tests",
+      ...(options.tls
+        ? { tls: { certificate: options.tls.certificateFile, key: options.tls.keyFile } }
+        : {}),
+    },
     ...(auth ? { auth } : {}),
   };
 }
@@ -117,14 +125,17 @@ async function waitUntilAnswering(child: ChildProcess, host: string): Promise<vo
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     log = (log + text).slice(-4000);
   });
+  const [hostname, port] = host.split(":");
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`docker-registry exited: ${log}`);
-    // 401 is an answer too.
-    const isUp = await fetch(`http://${host}/v2/`).then(
-      async (response) => (await response.text(), true),
+    // That it listens is enough: it does so when its storage and its authorization are ready.
+    const socket = connect(Number(port), hostname);
+    const isUp = await once(socket, "connect").then(
+      () => true,
       () => false,
     );
+    socket.destroy();
     if (isUp) return;
     if (Date.now() > deadline) throw new Error(`docker-registry does not answer: ${log}`);
     await delay(50);

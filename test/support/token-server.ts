@@ -1,10 +1,7 @@
-import { execFile } from "node:child_process";
 import { randomUUID, sign } from "node:crypto";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { makeCertificate } from "./certificate.ts";
 
 /** A token server as CNCF Distribution understands it (distribution, "Token Authentication Implementation"). */
 export interface TokenServer extends AsyncDisposable {
@@ -23,7 +20,7 @@ export async function startTokenServer(options: {
   readonly directory: string;
   readonly lifeSeconds: number;
 }): Promise<TokenServer> {
-  const { key, certificate } = await makeKey(options.directory);
+  const { key, certificate } = await makeCertificate(options.directory);
   const service = "test-registry";
   const issuer = "test-issuer";
   const granted: string[][] = [];
@@ -88,24 +85,4 @@ function signToken(claims: unknown, key: string, certificate: string): string {
     Buffer.from(JSON.stringify(value)).toString("base64url");
   const payload = `${encode({ typ: "JWT", alg: "RS256", x5c })}.${encode(claims)}`;
   return `${payload}.${sign("sha256", Buffer.from(payload), key).toString("base64url")}`;
-}
-
-async function makeKey(directory: string): Promise<{ key: string; certificate: string }> {
-  const keyFile = join(directory, "token.key");
-  const certificateFile = join(directory, "token.pem");
-  const subject = ["-subj", "/CN=token.test", "-days", "2"];
-  const files = ["-keyout", keyFile, "-out", certificateFile];
-  await promisify(execFile)("openssl", [
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    ...subject,
-    ...files,
-  ]);
-  return {
-    key: await readFile(keyFile, "utf8"),
-    certificate: await readFile(certificateFile, "utf8"),
-  };
 }

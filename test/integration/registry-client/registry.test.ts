@@ -1,8 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer, connect as connectSocket } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -26,6 +24,8 @@ import {
   whyNoRegistry,
   type TestRegistry,
 } from "../../support/registry.ts";
+import { makeCertificate } from "../../support/certificate.ts";
+import { startCuttingProxy } from "../../support/cutting-proxy.ts";
 import { readAll } from "../../support/read-all.ts";
 import { startTokenServer } from "../../support/token-server.ts";
 
@@ -246,6 +246,14 @@ describe.skipIf(whyNoRegistry() !== undefined)("CNCF Distribution", () => {
     expect(await hashOf(client.getBlob("o/cut", source.descriptor))).toBe(source.descriptor.digest);
   });
 
+  test("pushing and pulling 256 MiB takes a fraction of that in memory", async () => {
+    const script = join(import.meta.dirname, "../../support/push-large-blob.ts");
+    const { stdout } = await run(process.execPath, [script, registry.host, "256"]);
+    const result = JSON.parse(stdout) as { memoryGrowthKibibytes: number };
+    expect(result).toMatchObject({ how: "uploaded", readBytes: 256 * 1024 * 1024 });
+    expect(result.memoryGrowthKibibytes).toBeLessThan(112 * 1024);
+  });
+
   test("deletes by digest; what is gone is gone", async () => {
     const pushed = await pushImage({ client, repository: "o/gone", tag: "v1", ...makeImage([5]) });
     expect(await client.deleteManifest("o/gone", pushed.digest)).toBe(true);
@@ -297,6 +305,35 @@ describe.skipIf(whyNoRegistry() !== undefined)("authorization", () => {
       status: 401,
     });
   });
+
+  test.skipIf(isWithoutOpenssl)(
+    "TLS: with the registry's own authority, never without",
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), "byom-tls-"));
+      try {
+        const tls = await makeCertificate(directory);
+        await using registry = await startRegistry({ tls });
+        const options = { registry: registry.host, isPlainHttp: false, retry: { tries: 1 } };
+        await using trusting = createRegistryClient({
+          ...options,
+          certificateAuthority: tls.certificate,
+        });
+        await pushImage({
+          client: trusting,
+          repository: "a/b",
+          tag: "v1",
+          ...makeImage([100_000]),
+        });
+        await using careful = createRegistryClient(options);
+        await expect(careful.ping()).rejects.toMatchObject({
+          code: "connection-failed",
+          hint: expect.stringContaining("certificate authority"),
+        });
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    },
+  );
 
   test.skipIf(isWithoutOpenssl)(
     "tokens: fetched per scope, replaced while a push goes on, refused in words",
@@ -354,49 +391,3 @@ describe.skipIf(whyNoRegistry() !== undefined)("authorization", () => {
     },
   );
 });
-
-/** A TCP proxy that resets the first connection that carries more than so many bytes to the registry. */
-async function startCuttingProxy(
-  target: string,
-  afterBytes: number,
-): Promise<{ readonly host: string; readonly cuts: number } & AsyncDisposable> {
-  const [hostname, port] = target.split(":");
-  let cuts = 0;
-  const server = createServer((downstream) => {
-    const upstream = connectSocket(Number(port), hostname);
-    let carried = 0;
-    const end = (): void => {
-      downstream.destroy();
-      upstream.destroy();
-    };
-    downstream.on("error", end).on("close", end);
-    upstream.on("error", end).on("close", end);
-    upstream.pipe(downstream);
-    downstream.on("data", (chunk) => {
-      carried += chunk.byteLength;
-      if (cuts === 0 && carried > afterBytes) {
-        cuts += 1;
-        downstream.resetAndDestroy();
-        upstream.resetAndDestroy();
-        return;
-      }
-      if (!upstream.write(chunk)) {
-        downstream.pause();
-        upstream.once("drain", () => downstream.resume());
-      }
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    host: `127.0.0.1:${address.port}`,
-    get cuts() {
-      return cuts;
-    },
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-    },
-  };
-}
