@@ -86,17 +86,34 @@ function countBlob(options: {
   const named = /^blobs\/sha256\/(?<hex>[0-9a-f]{64})$/.exec(name)?.groups?.["hex"];
   if (named !== undefined) {
     sizes.set(`sha256:${named}`, sizeBytes);
-    return { digest: `sha256:${named}`, bytes: options.bytes };
+    return { digest: `sha256:${named}`, bytes: inLargePieces(options.bytes) };
   }
   const hash = createHash("sha256");
   const bytes = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const piece of options.bytes) {
+    for await (const piece of inLargePieces(options.bytes)) {
       hash.update(piece);
       yield piece;
     }
     sizes.set(`sha256:${hash.digest("hex")}`, sizeBytes);
   };
   return { digest: undefined, bytes: bytes() };
+}
+
+/** The engine writes pieces of about 20 KB; each would be a write of its own on the way to the registry. */
+const pieceBytesMin = 256 * 1024;
+
+async function* inLargePieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  for await (const piece of bytes) {
+    pending.push(piece);
+    pendingBytes += piece.length;
+    if (pendingBytes < pieceBytesMin) continue;
+    yield Buffer.concat(pending);
+    pending = [];
+    pendingBytes = 0;
+  }
+  if (pendingBytes > 0) yield Buffer.concat(pending);
 }
 
 async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {

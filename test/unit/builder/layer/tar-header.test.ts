@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
-import type { Headers } from "tar-stream";
+import type { Header } from "tar-stream";
 import { expect, test } from "vitest";
 import { encodeTarHeader, tarEnd, tarPadding } from "../../../../builder/layer/tar-header.ts";
 import type { TarEntry } from "../../../../builder/layer/tar-header.ts";
 
-async function read(entry: TarEntry): Promise<Headers> {
+async function read(entry: TarEntry): Promise<Header> {
   const archive = Readable.from([encodeTarHeader(entry), tarEnd]).pipe(extract());
   for await (const { header } of archive) return header;
   throw new Error("the archive is empty");
