@@ -32,12 +32,12 @@ export const finishedBytesMax: number = 64 * mib;
 export const finishedRunRetentionMs: number = 10 * 60_000;
 
 /** A start that answers "busy" or refuses the connection is tried again on another slot this often. */
-export const startAttemptsMax = 4;
-/** Pause before such a second try. */
-export const startRetryDelayMs = 100;
+export const startAttemptsMax = 6;
+/** Pause before the second try; it doubles each time (1.5 s in all): coglet frees a slot a moment after its answer. */
+export const startRetryDelayMs = 50;
 /** An accepted (recorded) prediction whose model cannot start for now is tried again this long. */
 export const acceptedRetryMs: number = 10 * 60_000;
-/** Pause between those tries when the upstream names none. */
+/** Pause between those tries when the upstream names none, and at most. */
 export const acceptedRetryDelayMs = 2_000;
 /** `Retry-After` when the upstream names none. */
 export const retryAfterDefaultMs = 5_000;

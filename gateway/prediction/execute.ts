@@ -44,7 +44,8 @@ export async function execute(options: ExecuteOptions): Promise<void> {
 }
 
 async function attempt(options: ExecuteOptions): Promise<void> {
-  const { run } = options;
+  const { run, clock } = options;
+  const deadline = clock() + acceptedRetryMs;
   let isStreaming = run.entry.isStreaming;
   const input = await options.prepareInput(run.request.input);
   for (let tries = 1; ; tries += 1) {
@@ -56,8 +57,11 @@ async function attempt(options: ExecuteOptions): Promise<void> {
       if (!(error instanceof NotBegunError) || run.signal.aborted) throw error;
       run.markUnsent();
       if (error.why === "not-streaming") isStreaming = false;
-      if (tries >= startAttemptsMax) throw notBegunFailure(error);
-      await sleep(startRetryDelayMs, undefined, { signal: run.signal });
+      // Accepted means not lost: a recorded prediction waits, a caller on the line is told to come back.
+      const isOver = run.request.isRecorded ? clock() > deadline : tries >= startAttemptsMax;
+      if (isOver) throw notBegunFailure(error);
+      const delayMs = Math.min(startRetryDelayMs * 2 ** (tries - 1), acceptedRetryDelayMs);
+      await sleep(delayMs, undefined, { signal: run.signal });
     }
   }
 }

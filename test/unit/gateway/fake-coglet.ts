@@ -32,7 +32,7 @@ export class FakePrediction {
       "content-type": "text/event-stream",
       "cache-control": "no-cache",
     });
-    this.event("start", { id: this.id, status: "processing" });
+    void this.event("start", { id: this.id, status: "processing" });
   }
 
   /** Resolves once the operating system has taken the bytes. */

@@ -95,6 +95,14 @@ describe("a prediction", () => {
     expect(tries).toBe(3);
   });
 
+  it("outlasts a busy instance for longer than a caller on the line would wait", async () => {
+    const busy: Play = (prediction) => prediction.answer(409, { error: "At capacity" });
+    harness.coglet.play(...Array.from({ length: 6 }, () => busy), twoWords);
+    const response = await harness.call(path, { ...create, headers: { prefer: "wait" } });
+    expect(await response.json()).toMatchObject({ status: "succeeded" });
+    expect(harness.coglet.predictions).toHaveLength(7);
+  });
+
   it("fails with the reason when the model cannot start at all", async () => {
     harness.upstream.gate = () => Promise.reject(new StartError("start_failed", "setup() raised"));
     const response = await harness.call(path, { ...create, headers: { prefer: "wait" } });

@@ -48,7 +48,7 @@ describe("an instance that did not begin", () => {
     const response = await harness.call("/v1/chat/completions", chat());
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("2");
-    expect(harness.coglet.predictions).toHaveLength(4);
+    expect(harness.coglet.predictions).toHaveLength(6);
   });
 
   it("cannot be reached: the next slot serves, and the dead one is reported", async () => {
