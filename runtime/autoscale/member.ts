@@ -91,3 +91,13 @@ export class Member {
     }
   }
 }
+
+/** The member with the fewest predictions among those that have a slot free. */
+export function leastLoaded(members: readonly Member[], concurrency: number): Member | undefined {
+  let best: Member | undefined;
+  for (const member of members) {
+    if (!member.hasSlot(concurrency)) continue;
+    if (best === undefined || member.inFlight < best.inFlight) best = member;
+  }
+  return best;
+}

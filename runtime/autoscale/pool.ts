@@ -1,14 +1,14 @@
 import type { Deployment } from "../deployment/deployment.ts";
 import type { Version } from "../deployment/version.ts";
 import { AcquireError } from "../errors.ts";
-import { isServing, readHealth } from "../instance/health.ts";
+import { findFailure } from "../instance/health-check.ts";
 import type { Instance, ReadyInstance } from "../instance/instance.ts";
 import { resumeInstance } from "../instance/resume.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
 import { StartFailures } from "./failures.ts";
 import { runningReport, type Lease } from "./lease.ts";
 import type { AutoscaleLimits } from "./limits.ts";
-import { Member } from "./member.ts";
+import { leastLoaded, Member } from "./member.ts";
 import { retireMember } from "./retire.ts";
 import { WaitingList } from "./waiting.ts";
 
@@ -42,7 +42,7 @@ export class ModelPool {
 
   /** Reserves a slot of the version, waking an instance when there is none. */
   async acquire(version: number, signal: AbortSignal): Promise<Lease> {
-    this.#assertOpen();
+    this.#stop.signal.throwIfAborted();
     signal.throwIfAborted();
     const member = this.#memberWithSlot(version);
     if (member !== undefined && this.#waiting.first(version) === undefined) {
@@ -102,15 +102,20 @@ export class ModelPool {
   tick(): void {
     if (this.#stop.signal.aborted) return;
     for (const member of this.#members.values()) this.#tickMember(member);
-    this.#failLateWaiters();
+    this.#waiting.expire({
+      modelId: this.modelId,
+      nowMs: this.#nowMs,
+      timeoutMs: this.#context.limits.queueTimeoutMs,
+      isExempt: (version) => this.#starts.has(version),
+    });
     for (const version of this.#waiting.versions()) this.#serve(version);
     this.#keepMinimum();
   }
 
   /** No new slots; resolves when the last lease came back or the drain time is over, with containers gone or kept. */
   async stop(options: { keepInstances: boolean }): Promise<void> {
-    this.#stop.abort(this.#closedError());
-    for (const waiter of this.#waiting.list()) waiter.fail(this.#closedError());
+    this.#stop.abort(closedError(this.modelId));
+    for (const waiter of this.#waiting.list()) waiter.fail(closedError(this.modelId));
     await Promise.allSettled(this.#starts.values());
     if (options.keepInstances) {
       await this.#untilIdle();
@@ -123,8 +128,8 @@ export class ModelPool {
 
   /** Forgets its instances without waiting for their predictions; the containers are the caller's to remove. */
   async close(): Promise<void> {
-    this.#stop.abort(this.#closedError());
-    for (const waiter of this.#waiting.list()) waiter.fail(this.#closedError());
+    this.#stop.abort(closedError(this.modelId));
+    for (const waiter of this.#waiting.list()) waiter.fail(closedError(this.modelId));
     this.#members.clear();
     await Promise.allSettled(this.#starts.values());
   }
@@ -142,13 +147,7 @@ export class ModelPool {
   }
 
   #memberWithSlot(version: number): Member | undefined {
-    const concurrency = this.#concurrency();
-    let best: Member | undefined;
-    for (const member of this.#members.values()) {
-      if (member.version !== version || !member.hasSlot(concurrency)) continue;
-      if (best === undefined || member.inFlight < best.inFlight) best = member;
-    }
-    return best;
+    return leastLoaded(this.#of(version), this.#concurrency());
   }
 
   #lease(member: Member, isWoken: boolean): Lease {
@@ -315,22 +314,10 @@ export class ModelPool {
   /** Asks a doubtful instance how it is; one that does not serve is replaced. */
   async #check(member: Member): Promise<void> {
     if (member.isHeld) return;
-    const { engine, dispatcher } = this.#context;
     await this.#hold(member, async (signal) => {
-      // Asked first: the address of a container that is gone answers nothing at all for seconds.
-      const state = await engine.inspect(member.containerId, { signal });
-      const health =
-        state?.status === "running"
-          ? await readHealth(member.origin, { dispatcher, signal })
-          : undefined;
+      const failure = await findFailure(this.#context, member, signal);
       member.checkedAtMs = this.#nowMs;
-      if (!member.isLive || (health !== undefined && isServing(health))) return;
-      await this.#crash(
-        member,
-        health === undefined
-          ? `its container is ${state?.status ?? "gone"} (exit code ${state?.exitCode ?? "unknown"})`
-          : `its health check says ${health.status}`,
-      );
+      if (failure !== undefined && member.isLive) await this.#crash(member, failure);
     });
   }
 
@@ -389,20 +376,6 @@ export class ModelPool {
     }
   }
 
-  #failLateWaiters(): void {
-    const { queueTimeoutMs } = this.#context.limits;
-    for (const waiter of this.#waiting.list()) {
-      if (this.#starts.has(waiter.version)) continue;
-      if (this.#nowMs - waiter.enqueuedAtMs < queueTimeoutMs) continue;
-      waiter.fail(
-        new AcquireError("capacity", `every instance of ${this.modelId} stayed busy`, {
-          retryAfterMs: queueTimeoutMs,
-          hint: "raise scaling.max or scaling.concurrency of the deployment",
-        }),
-      );
-    }
-  }
-
   #keep(member: Member, state: "ready" | "paused"): void {
     const { id, modelId, version, containerId, createdAt, start } = member;
     this.#context.instances.put({ id, modelId, version, state, containerId, createdAt, start });
@@ -423,19 +396,15 @@ export class ModelPool {
       await clock.delay(drainPollMs);
     }
   }
-
-  #assertOpen(): void {
-    if (this.#stop.signal.aborted) throw this.#closedError();
-  }
-
-  #closedError(): AcquireError {
-    return new AcquireError("shutting_down", `the platform is stopping ${this.modelId}`, {
-      retryAfterMs: retryAfterStopMs,
-    });
-  }
 }
 
 /** Leases come back by a call, not by an event of ours: a coarse look is enough while draining. */
 const drainPollMs = 20;
 /** A restart of the platform takes a few seconds. */
 const retryAfterStopMs = 5000;
+
+function closedError(modelId: string): AcquireError {
+  return new AcquireError("shutting_down", `the platform is stopping ${modelId}`, {
+    retryAfterMs: retryAfterStopMs,
+  });
+}

@@ -63,6 +63,25 @@ export class WaitingList {
     });
   }
 
+  /** Turns away those who have waited too long, but for versions of which an instance is just starting. */
+  expire(input: {
+    modelId: string;
+    nowMs: number;
+    timeoutMs: number;
+    isExempt: (version: number) => boolean;
+  }): void {
+    const { modelId, nowMs, timeoutMs, isExempt } = input;
+    for (const waiter of this.list()) {
+      if (nowMs - waiter.enqueuedAtMs < timeoutMs || isExempt(waiter.version)) continue;
+      waiter.fail(
+        new AcquireError("capacity", `every instance of ${modelId} stayed busy`, {
+          retryAfterMs: timeoutMs,
+          hint: "raise scaling.max or scaling.concurrency of the deployment",
+        }),
+      );
+    }
+  }
+
   first(version: number): Waiter | undefined {
     for (const waiter of this.#waiters) if (waiter.version === version) return waiter;
     return undefined;

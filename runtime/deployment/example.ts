@@ -1,3 +1,5 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 import { request, type Dispatcher } from "undici";
 import { z } from "zod";
 
@@ -19,28 +21,46 @@ export async function runExample(input: {
   readonly dispatcher: Dispatcher;
   readonly signal: AbortSignal;
 }): Promise<unknown> {
-  const { origin, dispatcher, timeoutMs } = input;
+  const { timeoutMs } = input;
   const deadline = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([input.signal, deadline]);
   try {
-    const response = await request(`${origin}/predictions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ input: input.input }),
-      dispatcher,
-      signal: AbortSignal.any([input.signal, deadline]),
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-    });
-    const prediction = predictionSchema.parse(await response.body.json());
-    if (prediction.status === "succeeded") return prediction.output;
-    throw new Error(
-      prediction.error ??
-        `status ${response.statusCode}: ${JSON.stringify(prediction.detail ?? prediction.status)}`,
-    );
+    for (;;) {
+      const { statusCode, prediction } = await predict({ ...input, signal });
+      if (statusCode === slotBusy) {
+        await delay(slotPollMs, undefined, { signal });
+        continue;
+      }
+      if (prediction.status === "succeeded") return prediction.output;
+      const detail = JSON.stringify(prediction.detail ?? prediction.status);
+      throw new Error(prediction.error ?? `status ${statusCode}: ${detail}`);
+    }
   } catch (error) {
     if (deadline.aborted && !input.signal.aborted) {
       throw new Error(`no answer after ${timeoutMs / 1000} s`, { cause: error });
     }
     throw error;
   }
+}
+
+/** Coglet answers a prediction a moment before it frees its slot: the next one may find none. */
+const slotBusy = 409;
+const slotPollMs = 5;
+
+async function predict(input: Parameters<typeof runExample>[0]): Promise<{
+  readonly statusCode: number;
+  readonly prediction: z.output<typeof predictionSchema>;
+}> {
+  const { origin, dispatcher, signal, timeoutMs } = input;
+  const response = await request(`${origin}/predictions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ input: input.input }),
+    dispatcher,
+    signal,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  });
+  const prediction = predictionSchema.parse(await response.body.json());
+  return { statusCode: response.statusCode, prediction };
 }
