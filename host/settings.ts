@@ -80,6 +80,14 @@ export async function loadHostSettings(
   return { version: 1 };
 }
 
+/** The settings of this data directory alone: what a set-up or a teardown there may change. */
+export async function loadOwnSettings(
+  directories: Directories,
+  options: { signal?: AbortSignal } = {},
+): Promise<HostSettings> {
+  return await loadHostSettings(directories, { ...options, systemDirectory: directories.data });
+}
+
 /** Writes `host.json` whole or not at all. */
 export async function saveHostSettings(
   directories: Directories,

@@ -55,7 +55,12 @@ export async function checkHost(options: HostOptions): Promise<HostCheckReport> 
 
 function checkEngine(facts: HostFacts): HostCheckItem {
   const { engine } = facts;
-  if (engine.docker === undefined) return missing("engine", engine.reason, setupHint);
+  if (engine.docker === undefined) {
+    const hint = engine.isExplicit
+      ? "Start it, or unset DOCKER_HOST and DOCKER_CONTEXT"
+      : setupHint;
+    return missing("engine", engine.reason, hint);
+  }
   const { info } = engine;
   const isContainerd = JSON.stringify(info.DriverStatus ?? []).includes("containerd.snapshotter");
   const store = isContainerd ? `containerd store (${info.Driver})` : info.Driver;

@@ -9,7 +9,7 @@ import { describeStart } from "../engine/start.ts";
 import { type Distribution, detectDistribution } from "../packages/distribution.ts";
 import { isRegistryHealthy } from "../registry/probe.ts";
 import { configuredRegistry } from "../registry/provide.ts";
-import { type HostSettings, loadHostSettings } from "../settings.ts";
+import { type HostSettings, loadHostSettings, loadOwnSettings } from "../settings.ts";
 import type { HostOptions } from "./options.ts";
 
 /** The Python of most cog.yaml files; its slim image is what the builder starts from by default. */
@@ -44,7 +44,8 @@ export async function inspectHost(options: HostOptions): Promise<HostFacts> {
   const connect = options.connect ?? connectEngine;
   const [distribution, settings, engine, dockerd, startCommand] = await Promise.all([
     detectDistribution({ environment, signal }),
-    loadHostSettings(directories, { signal }),
+    // Root changes its own set-up; other users see the one that root made.
+    isRoot ? loadOwnSettings(directories, { signal }) : loadHostSettings(directories, { signal }),
     connect({ environment, signal }),
     findProgram("dockerd", { environment }),
     describeStart(environment),
@@ -53,7 +54,7 @@ export async function inspectHost(options: HostOptions): Promise<HostFacts> {
   const registry = configuredRegistry(environment, settings.registry) ?? settings.registry?.address;
   const [control, isCriuVerified, isCurrent, isHealthy, hasBase] = await Promise.all([
     isUp ? inspectControl(engine, { isRoot, signal }) : undefined,
-    isVerified(settings, options),
+    isVerified(settings, { ...options, isRoot }),
     isUp ? isOciRuntimeCurrent(engine, options) : false,
     registry === undefined ? false : isRegistryHealthy(registry, { signal }),
     isUp ? hasAnyBaseImage(engine, settings, signal) : false,
@@ -73,13 +74,15 @@ export async function inspectHost(options: HostOptions): Promise<HostFacts> {
   };
 }
 
-async function isVerified(settings: HostSettings, options: HostOptions): Promise<boolean> {
+async function isVerified(
+  settings: HostSettings,
+  options: HostOptions & { isRoot: boolean },
+): Promise<boolean> {
   if (settings.criu === undefined) return false;
-  const link = await findProgram("criu", {
-    environment: { PATH: hostPaths(options.directories).bin },
-  });
   const fingerprint = await criuFingerprint(settings.criu.path).catch(() => undefined);
-  return link === hostPaths(options.directories).criu && fingerprint === settings.criu.verifiedFor;
+  if (fingerprint !== settings.criu.verifiedFor) return false;
+  const { bin, criu } = hostPaths(options.directories);
+  return !options.isRoot || (await findProgram("criu", { environment: { PATH: bin } })) === criu;
 }
 
 /** Whether a Python base is in the engine: the usual one, or the one made on this host. */

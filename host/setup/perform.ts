@@ -3,7 +3,7 @@ import { provideCriu } from "../criu/install.ts";
 import { connectEngine, type ConnectedEngine, describeEngine } from "../engine/connect.ts";
 import { findDaemon } from "../engine/daemon.ts";
 import { registerOciRuntime } from "../engine/oci-runtime.ts";
-import { tryPull } from "../engine/pull.ts";
+import { hasImage, tryPull } from "../engine/pull.ts";
 import { installEngine, startEngine } from "../engine/start.ts";
 import { HostError } from "../errors.ts";
 import type { HostStep, HostStepId } from "../events.ts";
@@ -130,6 +130,11 @@ const performers: Readonly<Record<HostStepId, Performer>> = {
     const engine = requireEngine(state);
     // The engine may have been down when the steps were computed.
     if (await hasAnyBaseImage(engine, state.settings, options.signal)) return "was there already";
+    const made = baseImageTemplate.replace("{version}", defaultPythonVersion);
+    if (await hasImage(engine.docker, made, options)) {
+      state.settings = { ...state.settings, baseImages: { python: baseImageTemplate } };
+      return `${made} was there already`;
+    }
     const pulled = await tryPull(engine.docker, usualBaseImage, options);
     if (pulled.isPresent) return usualBaseImage;
     options.onLine(`${usualBaseImage} cannot be pulled: ${pulled.reason}`);

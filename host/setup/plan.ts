@@ -37,7 +37,10 @@ function planEngine(facts: HostFacts, steps: HostStep[], notes: HostNote[]): boo
     return false;
   }
   if (!facts.isRoot) {
-    notes.push({ message: why, hint: "Start Docker, or run once as root: sudo byom host setup" });
+    const hint = why.includes("permission denied")
+      ? "Join the docker group (sudo usermod -aG docker $USER, then log in again), or run byom as root"
+      : "Start Docker, or run once as root: sudo byom host setup";
+    notes.push({ message: why, hint });
     return false;
   }
   if (!facts.isEngineInstalled) {

@@ -2,7 +2,7 @@ import { baseImageTemplate, makeBaseImageIn } from "../base-image/make.ts";
 import { connectEngine } from "../engine/connect.ts";
 import { HostError } from "../errors.ts";
 import { detectDistribution } from "../packages/distribution.ts";
-import { type HostSettings, loadHostSettings, saveHostSettings } from "../settings.ts";
+import { type HostSettings, loadOwnSettings, saveHostSettings } from "../settings.ts";
 import { inspectHost } from "./facts.ts";
 import type { HostOptions } from "./options.ts";
 import { performSteps, rememberEngine, type SetupState } from "./perform.ts";
@@ -59,7 +59,7 @@ export async function makeBaseImage(
   const distribution = await detectDistribution({ environment, signal });
   const target = { engine, distribution, pythonVersion: options.pythonVersion };
   const reference = await makeBaseImageIn(target, { environment, signal, onLine });
-  const settings = await loadHostSettings(directories, { signal });
+  const settings = await loadOwnSettings(directories, { signal });
   const baseImages = { ...settings.baseImages, python: baseImageTemplate };
   await saveHostSettings(directories, { ...settings, baseImages }, { signal });
   return reference;

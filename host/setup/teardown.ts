@@ -1,4 +1,4 @@
-import { rm, rmdir } from "node:fs/promises";
+import { access, rm, rmdir } from "node:fs/promises";
 import { tryCommand } from "../command.ts";
 import { hostPaths } from "../directories.ts";
 import { connectEngine } from "../engine/connect.ts";
@@ -9,7 +9,7 @@ import { HostError } from "../errors.ts";
 import { aptEnvironment } from "../packages/distribution.ts";
 import { removeRegistryContainer } from "../registry/container.ts";
 import { stopRegistryProcess } from "../registry/process.ts";
-import { loadHostSettings, saveHostSettings } from "../settings.ts";
+import { loadOwnSettings, saveHostSettings } from "../settings.ts";
 import type { HostOptions } from "./options.ts";
 
 /** What was taken away, one line each. */
@@ -27,7 +27,7 @@ export async function tearDownHost(
 ): Promise<TeardownReport> {
   const { directories, environment, signal } = options;
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
-  const settings = await loadHostSettings(directories, { signal });
+  const settings = await loadOwnSettings(directories, { signal });
   const paths = hostPaths(directories);
   const found = await (options.connect ?? connectEngine)({ environment, signal });
   const engine = found.docker === undefined ? undefined : found;
@@ -65,6 +65,7 @@ export async function tearDownHost(
   const folders = [paths.criuPrefix, paths.bin, paths.registryPackage, paths.aptState];
   if (options.purge === true) folders.push(paths.registryStorage, paths.log);
   for (const folder of [...folders, paths.registryConfig]) {
+    if (!(await exists(folder))) continue;
     await perform(folder, () => rm(folder, { recursive: true, force: true }));
   }
   if (options.purge === true && settings.engine?.isInstalledByUs === true) {
@@ -82,6 +83,13 @@ export async function tearDownHost(
     await rmdir(directories.data).catch(() => {});
   }
   return { removed };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Stops dockerd and removes its packages; images and containers under its root folder stay. */
