@@ -1,5 +1,4 @@
-import { getCACertificates } from "node:tls";
-import { Agent, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Credentials } from "./auth/credentials.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { getBlob, headBlob } from "./blob.ts";
@@ -20,6 +19,7 @@ import { dockerHub } from "./oci/reference.ts";
 import { listReferrers } from "./referrers.ts";
 import { pushBlobStream } from "./stream-upload.ts";
 import { Transport } from "./transport/client.ts";
+import { createDispatcher, type ProxySettings } from "./transport/dispatcher.ts";
 import { idleTimeoutMs as defaultIdleTimeoutMs } from "./transport/exchange.ts";
 import { isLoopbackHost } from "./transport/redirect.ts";
 import {
@@ -103,7 +103,9 @@ export interface RegistryClientOptions {
   readonly isPlainHttp?: boolean | undefined;
   /** PEM of the authorities to trust besides Node's, for registries with their own. */
   readonly certificateAuthority?: string | readonly string[] | undefined;
-  /** Replaces the client's own connections, for proxies and tests; it must not follow redirects or use HTTP/2. */
+  /** Proxies to go through; default none. See proxyFromEnvironment. */
+  readonly proxy?: ProxySettings | undefined;
+  /** Replaces the client's own connections (certificateAuthority and proxy are then its business); it must not follow redirects or use HTTP/2. */
   readonly dispatcher?: Dispatcher | undefined;
   readonly onEvent?: OnRegistryEvent | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
@@ -112,24 +114,24 @@ export interface RegistryClientOptions {
   readonly idleTimeoutMs?: number | undefined;
 }
 
-/** Time for a TCP and TLS handshake, in milliseconds. */
-const connectTimeoutMs = 15_000;
 /** The host that serves Docker Hub's API. */
 const dockerHubHost = "registry-1.docker.io";
 
 /** Connects nothing yet: the first request does. @throws RegistryError `invalid-reference` for a malformed host. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
-  const own = options.dispatcher ? undefined : createAgent(options.certificateAuthority);
+  const dispatcher = options.dispatcher ?? createDispatcher(options);
   const transport = new Transport({
     registry: registryUrl(options.registry, options.isPlainHttp),
-    dispatcher: options.dispatcher ?? own ?? new Agent(),
+    dispatcher,
     credentials: options.credentials,
     policy: { ...defaultRetryPolicy, ...options.retry },
     clock: options.clock ?? systemClock,
     onEvent: options.onEvent ?? (() => {}),
     idleTimeoutMs: options.idleTimeoutMs ?? defaultIdleTimeoutMs,
   });
-  const close = async (): Promise<void> => own?.destroy();
+  const close = async (): Promise<void> => {
+    if (!options.dispatcher) await dispatcher.destroy();
+  };
   return {
     registry: options.registry,
     ping: async (more) => ping(transport, more?.signal),
@@ -178,16 +180,6 @@ async function ping(transport: Transport, signal: AbortSignal | undefined): Prom
     signal,
   });
   await response.discard();
-}
-
-/** HTTP/1.1 only: uploads over HTTP/2 are slower and some registries' proxies cut them. */
-function createAgent(certificateAuthority: string | readonly string[] | undefined): Agent {
-  // Storage that a registry redirects to may stand under public authorities.
-  const ca =
-    certificateAuthority === undefined
-      ? {}
-      : { ca: [...getCACertificates("default"), ...[certificateAuthority].flat()] };
-  return new Agent({ allowH2: false, connect: { timeout: connectTimeoutMs, ...ca } });
 }
 
 function registryUrl(registry: string, isPlainHttp: boolean | undefined): URL {

@@ -31,4 +31,6 @@ export { pullImage } from "./pull.ts";
 export type { PulledImage } from "./pull.ts";
 export { pushImage } from "./push.ts";
 export type { PushedImage, PushImageOptions, PushLayer } from "./push.ts";
+export { proxyFromEnvironment } from "./transport/dispatcher.ts";
+export type { ProxySettings } from "./transport/dispatcher.ts";
 export type { BlobPush } from "./upload.ts";
