@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 
 import { request } from "undici";
@@ -62,7 +63,21 @@ async function predict(
     signal,
   });
   const answer = predictionSchema.safeParse(await response.body.json().catch(() => undefined));
+  await waitUntilIdle(address, signal);
   if (answer.data?.status === "succeeded") return answer.data.output;
   const reason = answer.data?.error ?? `HTTP ${response.statusCode}`;
   throw new SnapshotError("snapshot_warm_up_failed", `the example fails: ${reason}`);
 }
+
+/** coglet answers a moment before it frees the slot: the next prediction would be refused for lack of one. */
+async function waitUntilIdle(address: string, signal: AbortSignal): Promise<void> {
+  while (true) {
+    const response = await request(`http://${address}/health-check`, { reset: true, signal });
+    const health = healthSchema.safeParse(await response.body.json().catch(() => undefined));
+    if (health.data?.status !== "BUSY") return;
+    await delay(idlePollMs, undefined, { signal });
+  }
+}
+
+const healthSchema = z.object({ status: z.string() });
+const idlePollMs = 2;
