@@ -8,7 +8,7 @@ import { addToReferrersTag } from "./referrers.ts";
 import type { Transport } from "./transport/client.ts";
 
 /** Largest manifest that is read or sent, in bytes: what the spec asks registries to take (4 MiB). */
-export const manifestBytesMax: number = 4 * 1024 * 1024;
+const manifestBytesMax = 4 * 1024 * 1024;
 /** Pages of tags that are read; beyond it the registry is going in circles. */
 const tagPagesMax = 10_000;
 const tagsPerPage = 1000;
@@ -180,11 +180,7 @@ export async function listTags(
 }
 
 /** The next page of a list (RFC 5988 Link with rel=next); it never leaves the registry. */
-export function nextPage(
-  transport: Transport,
-  current: URL,
-  link: string | undefined,
-): URL | undefined {
+function nextPage(transport: Transport, current: URL, link: string | undefined): URL | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link ?? "")?.[1];
   if (target === undefined || !URL.canParse(target, current.href)) return undefined;
   const next = new URL(target, current);

@@ -23,7 +23,7 @@ export interface PulledImage {
   readonly layers: readonly BlobSource[];
 }
 
-export const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
+const defaultPlatform: Platform = { os: "linux", architecture: "amd64" };
 
 /**
  * Resolves a tag or digest, chooses the platform in an index, and reads manifest and config.

@@ -19,7 +19,3 @@ export const manifestAccept: string = [
   mediaTypes.dockerManifestList,
   mediaTypes.dockerManifest,
 ].join(", ");
-
-export function isIndexMediaType(mediaType: string): boolean {
-  return mediaType === mediaTypes.imageIndex || mediaType === mediaTypes.dockerManifestList;
-}
