@@ -65,6 +65,9 @@ export async function captureSnapshot(
       },
       { signal: deadline },
     );
+    if (snapshot.status !== "available") {
+      return { reason: snapshot.reason ?? `the capture is ${snapshot.status}` };
+    }
     return { snapshot, isNew: true };
   } catch (error) {
     signal.throwIfAborted();

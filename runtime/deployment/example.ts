@@ -58,6 +58,8 @@ async function predict(input: Parameters<typeof runExample>[0]): Promise<{
     body: JSON.stringify({ input: input.input }),
     dispatcher,
     signal,
+    // A connection kept open to a container keeps it from being captured.
+    reset: true,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
   });

@@ -39,6 +39,8 @@ export async function readHealth(
   try {
     const response = await request(`${origin}/health-check`, {
       dispatcher,
+      // A connection kept open to a container keeps it from being captured.
+      reset: true,
       signal: AbortSignal.any([signal, AbortSignal.timeout(healthTimeoutMs)]),
     });
     return parseHealth(await response.body.json());
