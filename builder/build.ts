@@ -45,25 +45,28 @@ export async function buildImage(request: BuildRequest): Promise<Image> {
   const plan = withTrust(request.plan, trust);
   using store = openBuilderStore(request);
   const cache = createDigestCache({ store });
+  const { built, layers } = await buildParts({ ...request, plan, cache });
+  const image = await assembleImage({ plan, engine, built, layers, store, signal });
+  await loadIntoEngine({ engine, image, store, onEvent, signal });
+  return image;
+}
+
+/** Hashing the weights takes the disk, the build mostly the network: they run side by side, and end together. */
+async function buildParts(
+  request: BuildRequest & { readonly cache: DigestCache },
+): Promise<{ built: BuiltEnvironment; layers: readonly ImageLayer[] }> {
+  const { plan, signal } = request;
   const internal = new AbortController();
   const joined = AbortSignal.any([internal.signal, ...(signal === undefined ? [] : [signal])]);
+  const dockerfile = renderDockerfile(plan);
+  const environment = buildEnvironment({ ...request, dockerfile, signal: joined });
+  const layers = buildLayers({ ...request, signal: joined });
   try {
-    // Hashing the weights takes the disk, the build mostly the network: they run side by side.
-    const [built, layers] = await Promise.all([
-      buildEnvironment({
-        ...request,
-        plan,
-        dockerfile: renderDockerfile(plan),
-        cache,
-        signal: joined,
-      }),
-      buildLayers({ plan, cache, onEvent, signal: joined }),
-    ]);
-    const image = await assembleImage({ plan, engine, built, layers, store, signal });
-    await loadIntoEngine({ engine, image, store, onEvent, signal });
-    return image;
+    const [built, made] = await Promise.all([environment, layers]);
+    return { built, layers: made };
   } catch (error) {
     internal.abort(error);
+    await Promise.allSettled([environment, layers]);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { digestOf } from "../../registry-client/index.ts";
+import { digestOf, parseReference } from "../../registry-client/index.ts";
 import type { Descriptor, Digest } from "../../registry-client/index.ts";
 import type { OnBuilderEvent } from "../events.ts";
 import type { Image, ImageLayer } from "../image.ts";
@@ -170,13 +170,16 @@ function renderOciLayout(options: {
 }): ArchiveFile[] {
   const { image } = options;
   const manifest = renderManifest(options);
+  // containerd knows images by full names only: `docker.io/library/cog-model:latest`.
+  const reference = parseReference(image.name);
+  const tag = reference.tag ?? "latest";
   const descriptor = {
     mediaType: manifest.descriptor.mediaType,
     digest: manifest.descriptor.digest,
     size: manifest.bytes.length,
     annotations: {
-      "io.containerd.image.name": `docker.io/library/${image.name}`,
-      "org.opencontainers.image.ref.name": image.name.slice(image.name.lastIndexOf(":") + 1),
+      "io.containerd.image.name": `${reference.registry}/${reference.repository}:${tag}`,
+      "org.opencontainers.image.ref.name": tag,
     },
   };
   const index = { schemaVersion: 2, manifests: [descriptor] };

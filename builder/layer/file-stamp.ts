@@ -1,5 +1,6 @@
 import { lstat } from "node:fs/promises";
 import type { BigIntStats } from "node:fs";
+import { FileChangedError } from "./errors.ts";
 
 /**
  * What tells one state of a file from another without reading it. The change time (ctime) is in it because no
@@ -41,7 +42,7 @@ export function describeChange(before: FileStamp, after: FileStamp): string | un
 /** As many lstat calls run at once as libuv's thread pool and a network file system make use of. */
 const statConcurrency = 64;
 
-/** Stamps of all paths, in their order. Rejects with the file system's error when one is missing. */
+/** Stamps of all paths, in their order. @throws FileChangedError when one is gone. */
 export async function readStamps(options: {
   paths: readonly string[];
   signal?: AbortSignal | undefined;
@@ -50,8 +51,17 @@ export async function readStamps(options: {
   for (let start = 0; start < options.paths.length; start += statConcurrency) {
     options.signal?.throwIfAborted();
     const paths = options.paths.slice(start, start + statConcurrency);
-    const stats = await Promise.all(paths.map((path) => lstat(path, { bigint: true })));
+    const stats = await Promise.all(paths.map(readStats));
     stamps.push(...stats.map(stampOf));
   }
   return stamps;
+}
+
+async function readStats(path: string): Promise<BigIntStats> {
+  try {
+    return await lstat(path, { bigint: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new FileChangedError({ path, change: "it is gone", cause: error });
+  }
 }
