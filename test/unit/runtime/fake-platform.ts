@@ -226,6 +226,9 @@ export class FakeSnapshotter implements Snapshotter {
   readonly proofs: string[] = [];
   capability: Snapshotter["capability"] = { isAvailable: true, ociRuntime: "byom" };
   captureFailure: string | undefined;
+  captureOutcome: Pick<Snapshot, "status" | "reason"> = { status: "available" };
+  /** Connections that the container had open whenever it was captured: CRIU refuses them. */
+  readonly connectionsAtCapture: number[] = [];
   proofFailure: string | undefined;
   readonly #engine: FakeEngine;
 
@@ -262,19 +265,25 @@ export class FakeSnapshotter implements Snapshotter {
     return Promise.resolve(snapshot === undefined ? { reason: "no snapshot yet" } : { snapshot });
   }
 
-  capture(input: Parameters<Snapshotter["capture"]>[0]): Promise<Snapshot> {
-    if (this.captureFailure !== undefined) return Promise.reject(new Error(this.captureFailure));
+  async capture(input: Parameters<Snapshotter["capture"]>[0]): Promise<Snapshot> {
+    if (this.captureFailure !== undefined) throw new Error(this.captureFailure);
+    const server = this.#engine.containers.get(input.containerId)?.server;
+    const connections = await new Promise<number>((resolve) => {
+      if (server === undefined) resolve(0);
+      else server.getConnections((_error, count) => resolve(count));
+    });
+    this.connectionsAtCapture.push(connections);
     const snapshot: Snapshot = {
       id: `s${this.snapshots.size + 1}`,
       key: input.key,
-      status: "available",
+      ...this.captureOutcome,
       sizeBytes: 1000,
       createdAt: "2026-01-01T00:00:00.000Z",
       captureMs: 1,
       ...(input.warmUp === undefined ? {} : { warmUp: input.warmUp }),
     };
     this.snapshots.set(snapshot.id, snapshot);
-    return Promise.resolve(snapshot);
+    return snapshot;
   }
 
   prepareRestore(input: { containerId: string; snapshot: Snapshot }): Promise<void> {

@@ -150,6 +150,19 @@ describe("a deploy", () => {
     expect(platform.runtime.model("acme/greeter").live?.number).toBe(1);
   });
 
+  test("tells why a capture was made but cannot be used", async () => {
+    await using platform = await FakePlatform.create();
+    platform.snapshotter.captureOutcome = { status: "failed", reason: "open connections" };
+    const result = await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    expect(result.snapshot).toEqual({ reason: "open connections" });
+  });
+
+  test("keeps no connection of its own open while the container is captured", async () => {
+    await using platform = await FakePlatform.create();
+    await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    expect(platform.snapshotter.connectionsAtCapture).toEqual([0]);
+  });
+
   test("that the user aborts removes its container and frees the model for the next", async () => {
     await using platform = await FakePlatform.create();
     platform.engine.behaviours.set("slow", { setup: "hang" });

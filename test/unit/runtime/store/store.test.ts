@@ -1,0 +1,133 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { createKeys } from "../../../../runtime/api/keys.ts";
+import type { StoredPrediction } from "../../../../runtime/store/predictions.ts";
+import { openStore } from "../../../../runtime/store/store.ts";
+
+let dataDirectory = "";
+beforeEach(() => {
+  dataDirectory = mkdtempSync(path.join(tmpdir(), "byom-store-"));
+});
+afterEach(() => {
+  rmSync(dataDirectory, { recursive: true, force: true });
+});
+
+test("two platforms never share a data directory; the second learns the first one's pid", () => {
+  const first = openStore({ dataDirectory, pid: 4711 });
+  expect(() => openStore({ dataDirectory })).toThrow(
+    expect.objectContaining({
+      code: "data_directory_locked",
+      pid: 4711,
+      message: expect.stringContaining("process 4711"),
+    }),
+  );
+  first.close();
+  openStore({ dataDirectory }).close();
+});
+
+test("a database of a newer byom is refused instead of damaged", () => {
+  openStore({ dataDirectory }).close();
+  const database = new DatabaseSync(path.join(dataDirectory, "platform.db"));
+  database.exec("PRAGMA user_version = 99");
+  database.close();
+  expect(() => openStore({ dataDirectory })).toThrow(
+    expect.objectContaining({ code: "database_too_new" }),
+  );
+});
+
+test("what was written is synced at every commit, so that kill -9 and a power cut lose nothing", () => {
+  const store = openStore({ dataDirectory });
+  store.settings.set("name", "value");
+  const { platformId } = store;
+  store.close();
+  const again = openStore({ dataDirectory });
+  expect([again.platformId, again.settings.get("name")]).toEqual([platformId, "value"]);
+  again.close();
+  const database = new DatabaseSync(path.join(dataDirectory, "platform.db"));
+  expect(database.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
+  database.close();
+});
+
+describe("predictions", () => {
+  const record: StoredPrediction = {
+    id: "p1",
+    model: "acme/greeter",
+    version: 1,
+    status: "starting",
+    input: { text: "you" },
+    logs: "",
+    metrics: {},
+    createdAt: "2026-01-01T00:00:00.000Z",
+  };
+
+  test("that were not finished are found again after a restart, oldest first", () => {
+    const store = openStore({ dataDirectory });
+    store.predictions.insert(record);
+    store.predictions.insert({ ...record, id: "p2", status: "processing" });
+    store.predictions.insert({ ...record, id: "p3" });
+    store.predictions.update({ ...record, id: "p3", status: "succeeded", output: [1] });
+    store.close();
+    const again = openStore({ dataDirectory });
+    expect(again.predictions.unfinished().map(({ id }) => id)).toEqual(["p1", "p2"]);
+    expect(again.predictions.get("p3")).toMatchObject({ status: "succeeded", output: [1] });
+    expect(again.predictions.get("p4")).toBeUndefined();
+    again.close();
+  });
+
+  test("are listed newest first, of one model or all, and an id is used once", () => {
+    const store = openStore({ dataDirectory });
+    for (const [id, model] of [
+      ["a", "x/y"],
+      ["b", "acme/greeter"],
+      ["c", "x/y"],
+    ] as const) {
+      store.predictions.insert({ ...record, id, model });
+    }
+    expect(store.predictions.list({ limit: 2 }).map(({ id }) => id)).toEqual(["c", "b"]);
+    expect(store.predictions.list({ limit: 9, model: "x/y" }).map(({ id }) => id)).toEqual([
+      "c",
+      "a",
+    ]);
+    expect(() => store.predictions.insert({ ...record, id: "a" })).toThrow("UNIQUE");
+    store.close();
+  });
+});
+
+describe("keys", () => {
+  test("are hashed at rest and verified in memory, also after a restart", () => {
+    const store = openStore({ dataDirectory });
+    const made = createKeys(store).ensureAdminKey();
+    expect(made?.secret).toMatch(/^byom_[\w-]{43}$/);
+    expect(JSON.stringify(store.keys.list())).not.toContain(made?.secret);
+    store.close();
+    const again = openStore({ dataDirectory });
+    const keys = createKeys(again);
+    expect(keys.ensureAdminKey()).toBeUndefined();
+    expect(keys.verify(made?.secret ?? "")).toEqual({
+      id: made?.key.id,
+      name: "admin",
+      scopes: ["admin"],
+    });
+    again.close();
+  });
+
+  test("that are wrong, revoked, or not ours open nothing; the last admin key stays", () => {
+    const store = openStore({ dataDirectory });
+    const keys = createKeys(store);
+    const admin = keys.ensureAdminKey();
+    const { key, secret } = keys.create({ name: "app", scopes: ["call"] });
+    expect(keys.verify(`${secret}x`)).toBeUndefined();
+    expect(keys.verify("")).toBeUndefined();
+    expect(keys.verify(`byom_${"a".repeat(10_000)}`)).toBeUndefined();
+    keys.remove(key.id);
+    expect(keys.verify(secret)).toBeUndefined();
+    expect(() => keys.remove(admin?.key.id ?? "")).toThrow("last key with the admin scope");
+    expect(() => keys.remove("key_none")).toThrow("there is no key");
+    store.close();
+  });
+});
