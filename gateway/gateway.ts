@@ -129,7 +129,10 @@ function createCall(options: {
 }): Call {
   const { request, response } = options;
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  response.once("close", () => {
+    // A reason of our own: the default one costs a stack trace per call.
+    if (!response.writableFinished) gone.abort(callerGone);
+  });
   const host = request.headers.host ?? "localhost";
   const requestId = `req_${options.idSource()}`;
   response.setHeader("x-request-id", requestId);
@@ -145,6 +148,8 @@ function createCall(options: {
     key: undefined,
   };
 }
+
+const callerGone = new GatewayError("canceled", "The caller left.");
 
 async function answer(options: {
   readonly call: Call;
