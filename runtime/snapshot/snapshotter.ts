@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { systemClock, type Clock } from "../clock.ts";
 import type { ContainerSpec, EngineInfo } from "../engine/engine.ts";
@@ -83,8 +83,6 @@ class HostSnapshotter implements Snapshotter {
   readonly #context: Context;
   /** By key: a second caller joins the first. */
   readonly #captures = new Map<string, Promise<Snapshot>>();
-  /** Containers to be restored, for the size of their memory. */
-  readonly #restoring = new Map<string, Snapshot>();
 
   constructor(context: Context) {
     const { capability } = context;
@@ -166,20 +164,18 @@ class HostSnapshotter implements Snapshotter {
     await mkdir(dirname(marker), { recursive: true, mode: 0o700 });
     await writeFile(`${marker}.new`, `${path}\n`, { mode: 0o600 });
     await rename(`${marker}.new`, marker);
-    this.#restoring.set(containerId, snapshot);
   }
 
   async outcome(containerId: string): Promise<Outcome> {
     const { stateDirectory, directory } = this.#context;
-    const snapshot = this.#restoring.get(containerId);
-    this.#restoring.delete(containerId);
     const files = wrapperFiles(stateDirectory, containerId);
     const text = await readFile(files.outcome, "utf8").catch(() => "");
     await rm(files.marker, { force: true });
     if (text === "") {
       return { restored: false, reason: "the OCI runtime left no word of a restore", phases: [] };
     }
-    const stored = snapshot === undefined ? undefined : await directory.read(snapshot.id);
+    const path = /^snapshot (.*)$/m.exec(text)?.[1] ?? "";
+    const stored = await directory.read(basename(path));
     const memory = stored === undefined ? undefined : sizeOf(pageImages(stored));
     return parseOutcome(text, memory);
   }
