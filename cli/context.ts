@@ -10,6 +10,8 @@ export interface Context {
   readonly isRoot: boolean;
   readonly directories: Directories;
   readonly output: Output;
+  /** `--verbose`: also what builds and engines print. */
+  readonly isVerbose: boolean;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadableStream;

@@ -5,6 +5,7 @@ import { formatTable } from "./output.ts";
 export const globalOptions: Readonly<Record<string, Option>> = {
   directory: { type: "string", short: "C", value: "DIR", help: "the model repo (default: .)" },
   json: { type: "boolean", help: "print one JSON document on stdout, errors included" },
+  verbose: { type: "boolean", short: "v", help: "also print what the build's steps print" },
   help: { type: "boolean", short: "h", help: "show this help" },
 };
 

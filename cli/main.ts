@@ -69,6 +69,7 @@ async function dispatch(
     isRoot: process.getuid?.() === 0,
     directories: resolveDirectories(process.env, process.getuid?.() === 0),
     output,
+    isVerbose: flags.has("verbose"),
     signal,
     stdin: process.stdin,
   };

@@ -67,7 +67,10 @@ export interface Runtime extends ModelChanges {
   instances(): readonly Instance[];
   logs(instanceId: string, options: { lines: number; signal: AbortSignal }): Promise<string>;
   /** Lets the idle instances of a model go now. */
-  scaleToZero(modelId: string, options: { tier: "paused" | "stopped" }): Promise<void>;
+  scaleToZero(
+    modelId: string,
+    options: { tier: "paused" | "stopped"; nextStart?: "cold" },
+  ): Promise<void>;
   snapshots(): Promise<readonly Snapshot[]>;
   removeSnapshot(snapshotId: string): Promise<void>;
   /** Turns new callers away, lets the running predictions finish, then stops the containers or leaves them running. */
@@ -125,9 +128,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       }
       return await platform.pool(modelId).acquire(number, signal);
     },
-    async scaleToZero(modelId, { tier }) {
+    async scaleToZero(modelId, { tier, ...rest }) {
       assertModel(platform, modelId);
-      await pools.get(modelId)?.scaleToZero(tier);
+      await pools.get(modelId)?.scaleToZero(tier, rest);
     },
     snapshots: () => snapshotter.list(),
     async removeSnapshot(snapshotId) {
@@ -177,7 +180,7 @@ function createPlatform(options: RuntimeOptions): Platform {
     store.models.deployments().map((deployment) => [deployment.modelId, deployment]),
   );
   const versions = new Map<string, Version>();
-  const attempted = new Set<string>();
+  const attempts = new Map<string, number>();
   const context: PoolContext = {
     engine,
     snapshotter,
@@ -195,7 +198,7 @@ function createPlatform(options: RuntimeOptions): Platform {
       if (version !== undefined) versions.set(key, version);
       return version;
     },
-    beforePause: (member, signal) => captureOnce(context, attempted, member, signal),
+    beforePause: (member, signal) => captureMissing(context, attempts, member, signal),
   };
   return {
     store,
@@ -223,16 +226,20 @@ function createPlatform(options: RuntimeOptions): Platform {
   };
 }
 
-/** A cold-started instance without a snapshot gets one before it rests; one try per version and process. */
-async function captureOnce(
+/** A caller's open connection makes a capture fail once; what fails more often is the model's own. */
+const captureAttemptsMax = 3;
+
+/** An instance without a snapshot gets one before it rests; a few tries per version and process. */
+async function captureMissing(
   context: PoolContext,
-  attempted: Set<string>,
+  attempts: Map<string, number>,
   member: Member,
   signal: AbortSignal,
 ): Promise<void> {
   const key = `${member.modelId}@${member.version}`;
-  if (!context.snapshotter.capability.isAvailable || attempted.has(key)) return;
-  attempted.add(key);
+  const attempt = attempts.get(key) ?? 0;
+  if (!context.snapshotter.capability.isAvailable || attempt >= captureAttemptsMax) return;
+  attempts.set(key, attempt + 1);
   const version = context.version(member.modelId, member.version);
   if (version === undefined) return;
   const concurrency = context.deployment(member.modelId)?.scaling.concurrency ?? 1;
@@ -244,7 +251,9 @@ async function captureOnce(
     example,
     signal,
   });
-  if (captured.snapshot === undefined || !captured.isNew) return;
+  if (captured.snapshot === undefined) return;
+  attempts.delete(key);
+  if (!captured.isNew) return;
   const { id: snapshotId, captureMs: ms } = captured.snapshot;
   context.emit({
     type: "snapshot-capture",

@@ -50,7 +50,7 @@ export async function buildRepository(
     engine,
     dataDirectory: context.directories.data,
     trust,
-    onEvent: createBuildReporter(context.output),
+    onEvent: createBuildReporter(context.output, context.isVerbose),
     signal,
   });
   return { image, engine };

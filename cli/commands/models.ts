@@ -92,6 +92,7 @@ export const scale: Command = {
     min: { type: "string", value: "N", help: "instances that stay ready" },
     max: { type: "string", value: "N", help: "instances at most" },
     to: { type: "string", value: "TIER", help: "paused or zero: let the idle instances go now" },
+    "next-cold": { type: "boolean", help: "with --to zero: the next start passes the snapshot by" },
   },
   async run({ positionals, flags, context }) {
     const to = flags.text("to");
@@ -104,6 +105,7 @@ export const scale: Command = {
       ...(min !== undefined && { min: Number(min) }),
       ...(max !== undefined && { max: Number(max) }),
       ...(to !== undefined && { to: to === "zero" ? "stopped" : to }),
+      ...(flags.has("next-cold") && { nextStart: "cold" }),
     });
     context.output.answer(`${positionals[0]}: scaled`, model);
   },

@@ -4,6 +4,7 @@ import {
   createRegistryClient,
   loadCredentials,
   parseReference,
+  proxyFromEnvironment,
   type PushedImage,
 } from "../../registry-client/index.ts";
 import type { Command, Flags } from "../command.ts";
@@ -154,11 +155,16 @@ async function pushToRegistry(
   return await pushBuiltImage({
     image,
     engine: await connectEngine({ environment, signal }),
-    client: createRegistryClient({ registry, credentials, onEvent }),
+    client: createRegistryClient({
+      registry,
+      proxy: proxyFromEnvironment(environment),
+      ...(credentials !== undefined && { credentials }),
+      onEvent,
+    }),
     repository: target.repository,
     tag: target.tag,
     dataDirectory: context.directories.data,
-    onEvent: createBuildReporter(output),
+    onEvent: createBuildReporter(output, context.isVerbose),
     signal,
   });
 }

@@ -2,15 +2,21 @@ import type { BuilderEvent } from "../../builder/index.ts";
 import type { RegistryEvent } from "../../registry-client/index.ts";
 import { formatBytes, formatDuration, type Output } from "../output.ts";
 
-/** A build as lines on stderr: one when a step starts and one when it ends; cached work says so. */
-export function createBuildReporter(output: Output): (event: BuilderEvent) => void {
+/**
+ * A build as lines on stderr: one for each step when it ends, with its time. With `isVerbose` also what the steps print;
+ * without it the last lines of a step that fails are in the error.
+ */
+export function createBuildReporter(
+  output: Output,
+  isVerbose: boolean,
+): (event: BuilderEvent) => void {
   return (event) => {
-    const line = renderBuildEvent(event);
+    const line = renderBuildEvent(event, isVerbose);
     if (line !== undefined) output.note(line);
   };
 }
 
-function renderBuildEvent(event: BuilderEvent): string | undefined {
+function renderBuildEvent(event: BuilderEvent, isVerbose: boolean): string | undefined {
   switch (event.type) {
     case "base-image-pull-start":
       return `base image: pulling ${event.reference}`;
@@ -19,19 +25,11 @@ function renderBuildEvent(event: BuilderEvent): string | undefined {
     case "environment-start":
       return `environment: building ${event.reference}`;
     case "environment-step-start":
-      return `  ${event.name}`;
+      return isVerbose ? `  ${event.name}` : undefined;
     case "environment-step-log":
-      return (
-        event.text
-          .split("\n")
-          .filter((line) => line.trim() !== "")
-          .map((line) => `    ${line.trimEnd()}`)
-          .join("\n") || undefined
-      );
+      return isVerbose ? indent(event.text) : undefined;
     case "environment-step-end":
-      return event.isCached
-        ? `  ${event.name}: cached`
-        : `  ${event.name}: ${formatDuration(event.ms)}`;
+      return `  ${summarizeStep(event.name)}: ${event.isCached ? "cached" : formatDuration(event.ms)}`;
     case "environment-end":
       return event.isCached
         ? "environment: unchanged"
@@ -60,4 +58,23 @@ export function createUploadReporter(output: Output): (event: RegistryEvent) => 
       output.note(`  ${event.digest.slice(0, 19)} ${formatBytes(event.sizeBytes)} ${event.how}`);
     }
   };
+}
+
+function indent(text: string): string | undefined {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.length === 0 ? undefined : lines.map((line) => `    ${line.trimEnd()}`).join("\n");
+}
+
+/** A step's name is its whole Dockerfile instruction; a person wants the command, in one line of a terminal. */
+const stepLengthMax = 90;
+
+function summarizeStep(name: string): string {
+  const oneLine = name.replaceAll(/\s+/g, " ");
+  const [, stage = "", rest = oneLine] = /^(\[[^\]]*\] )?(.*)$/.exec(oneLine) ?? [];
+  const install = /(?:apt-get|pip) (?:-\S+ \S+ )*install [^&;]*/.exec(rest)?.[0];
+  const command = (install ?? rest.replaceAll(/--mount=\S+ /g, ""))
+    .replaceAll(/ -o \S+| -\S+(?= )(?<! -r)/g, "")
+    .trim();
+  const text = `${stage}${command}`;
+  return text.length <= stepLengthMax ? text : `${text.slice(0, stepLengthMax - 1)}…`;
 }

@@ -122,11 +122,16 @@ async function deploy(call: ApiCall): Promise<unknown> {
 
 async function scale(call: ApiCall): Promise<unknown> {
   const modelId = modelIdOf(call);
-  const { to, ...scaling } = await readBody(call.request, scaleBody);
+  const { to, nextStart, ...scaling } = await readBody(call.request, scaleBody);
   if (Object.keys(scaling).length > 0) {
     await call.runtime.scale(modelId, scaling, changeOptions(call));
   }
-  if (to !== undefined) await call.runtime.scaleToZero(modelId, { tier: to });
+  if (to !== undefined) {
+    await call.runtime.scaleToZero(modelId, {
+      tier: to,
+      ...(nextStart !== undefined && { nextStart }),
+    });
+  }
   return call.runtime.model(modelId);
 }
 

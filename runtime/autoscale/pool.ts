@@ -9,7 +9,7 @@ import { StartFailures } from "./failures.ts";
 import { runningReport, type Lease } from "./lease.ts";
 import type { AutoscaleLimits } from "./limits.ts";
 import { leastLoaded, Member } from "./member.ts";
-import { retireMember } from "./retire.ts";
+import { retireMember, untilIdle } from "./retire.ts";
 import { WaitingList } from "./waiting.ts";
 
 /** What a pool needs of the platform around it. */
@@ -32,6 +32,8 @@ export class ModelPool {
   readonly #failures: StartFailures;
   readonly #stop = new AbortController();
   readonly #background = new Set<Promise<void>>();
+  /** The next start passes snapshots by: somebody measures, or distrusts them. */
+  #isNextStartCold = false;
 
   constructor(modelId: string, context: PoolContext) {
     this.modelId = modelId;
@@ -86,10 +88,15 @@ export class ModelPool {
   }
 
   /** Takes every idle instance to `paused` or stops it; busy ones follow when they have finished. */
-  async scaleToZero(tier: "paused" | "stopped"): Promise<void> {
+  async scaleToZero(
+    tier: "paused" | "stopped",
+    options: { nextStart?: "cold" } = {},
+  ): Promise<void> {
     await Promise.allSettled(this.#starts.values());
-    if (tier === "paused") await this.#untilIdle();
+    this.#isNextStartCold = options.nextStart === "cold";
     const members = [...this.#members.values()];
+    const { clock, limits } = this.#context;
+    if (tier === "paused") await untilIdle(members, { clock, timeoutMs: limits.drainTimeoutMs });
     await Promise.all(
       members.map(async (member) => {
         if (tier === "paused" && member.state === "ready") return await this.#pause(member);
@@ -117,10 +124,11 @@ export class ModelPool {
     this.#stop.abort(closedError(this.modelId));
     for (const waiter of this.#waiting.list()) waiter.fail(closedError(this.modelId));
     await Promise.allSettled(this.#starts.values());
+    const members = [...this.#members.values()];
+    const { clock, limits } = this.#context;
     if (options.keepInstances) {
-      await this.#untilIdle();
+      await untilIdle(members, { clock, timeoutMs: limits.drainTimeoutMs });
     } else {
-      const members = [...this.#members.values()];
       await Promise.all(members.map((member) => this.#retire(member, "the platform stops")));
     }
     await Promise.allSettled(this.#background);
@@ -218,8 +226,11 @@ export class ModelPool {
       reason = await this.#resume(paused);
       if (reason === undefined) return paused;
     }
+    const isColdAsked = this.#isNextStartCold;
+    this.#isNextStartCold = false;
     const instance = await startInstance(this.#context, {
       version: record,
+      isColdAsked,
       concurrency: this.#concurrency(),
       signal,
       reason,
@@ -353,9 +364,7 @@ export class ModelPool {
     const wasPaused = member.state === "paused";
     member.moveTo("draining", this.#nowMs);
     emit({ modelId, version, instanceId, type: "instance-drain", reason });
-    while (member.inFlight > 0 && this.#nowMs - member.sinceMs < limits.drainTimeoutMs) {
-      await clock.delay(drainPollMs);
-    }
+    await untilIdle([member], { clock, timeoutMs: limits.drainTimeoutMs });
     member.moveTo("stopped", this.#nowMs);
     this.#members.delete(member.id);
     const graceMs = wasPaused ? 0 : limits.stopGraceMs;
@@ -387,19 +396,8 @@ export class ModelPool {
       .finally(() => this.#background.delete(run));
     this.#background.add(run);
   }
-
-  async #untilIdle(): Promise<void> {
-    const { limits, clock } = this.#context;
-    const startedAt = this.#nowMs;
-    const isBusy = (): boolean => [...this.#members.values()].some((member) => member.inFlight > 0);
-    while (isBusy() && this.#nowMs - startedAt < limits.drainTimeoutMs) {
-      await clock.delay(drainPollMs);
-    }
-  }
 }
 
-/** Leases come back by a call, not by an event of ours: a coarse look is enough while draining. */
-const drainPollMs = 20;
 /** A restart of the platform takes a few seconds. */
 const retryAfterStopMs = 5000;
 

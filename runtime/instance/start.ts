@@ -29,6 +29,8 @@ export interface InstanceContext {
 export interface StartRequest {
   readonly version: Version;
   readonly concurrency: number;
+  /** A snapshot is passed by even if there is one. */
+  readonly isColdAsked?: boolean;
   readonly signal: AbortSignal;
   /** Why the caller could not use a faster way, such as a resume that failed. */
   readonly reason?: string | undefined;
@@ -163,6 +165,7 @@ class StartAttempt {
   > {
     const { snapshotter } = this.#context;
     const { version } = this.#request;
+    if (this.#request.isColdAsked === true) return { reason: "a cold start was asked for" };
     if (version.settings.snapshots === "off")
       return { reason: "snapshots are off for this version" };
     const { capability } = snapshotter;
