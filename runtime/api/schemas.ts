@@ -76,14 +76,14 @@ export const rollbackBody: z.ZodType<{ version?: number }> = z.strictObject({
   version: positiveInteger.exactOptional(),
 });
 
-/** Body of `POST …/scale`: new settings, or `to` for letting the idle instances go now, `nextStart` for a start without snapshot. */
-export const scaleBody: z.ZodType<Partial<Scaling> & { to?: "paused" | "stopped" }> =
-  z.strictObject({
-    ...scalingFields,
-    to: z.enum(["paused", "stopped"]).exactOptional(),
-    nextStart: z.enum(["cold"]).exactOptional(),
-    nextStart: z.enum(["cold"]).exactOptional(),
-  });
+/** Body of `POST …/scale`: new settings, or `to` for letting the idle instances go now; `nextStart` passes snapshots by. */
+export const scaleBody: z.ZodType<
+  Partial<Scaling> & { to?: "paused" | "stopped"; nextStart?: "cold" }
+> = z.strictObject({
+  ...scalingFields,
+  to: z.enum(["paused", "stopped"]).exactOptional(),
+  nextStart: z.enum(["cold"]).exactOptional(),
+});
 
 /** Body of `POST /keys`. */
 export const keyBody: z.ZodType<{ name: string; scopes: readonly KeyScope[] }> = z.strictObject({
