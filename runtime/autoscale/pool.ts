@@ -9,6 +9,7 @@ import { StartFailures } from "./failures.ts";
 import { runningReport, type Lease } from "./lease.ts";
 import type { AutoscaleLimits } from "./limits.ts";
 import { leastLoaded, Member } from "./member.ts";
+import { mayRest } from "./rest.ts";
 import { retireMember, untilIdle } from "./retire.ts";
 import { WaitingList } from "./waiting.ts";
 
@@ -292,12 +293,10 @@ export class ModelPool {
   }
 
   #mayRest(member: Member, idleMs: number): boolean {
+    if (this.#waiting.first(member.version) !== undefined) return false;
+    const live = this.#of(member.version).filter((other) => other.isLive).length;
     const deployment = this.#context.deployment(this.modelId);
-    if (deployment === undefined) return true;
-    const { min, idleTimeoutMs } = deployment.scaling;
-    if (idleMs < idleTimeoutMs || this.#waiting.first(member.version) !== undefined) return false;
-    const isWanted = deployment.traffic.some((share) => share.version === member.version);
-    return this.#of(member.version).filter((other) => other.isLive).length > (isWanted ? min : 0);
+    return mayRest({ deployment, version: member.version, live, idleMs });
   }
 
   async #rest(member: Member): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.ts";
 import type { InstanceContext } from "../instance/start.ts";
 import type { Member } from "./member.ts";
 
@@ -23,5 +24,21 @@ export async function retireMember(
     instances.remove(member.id);
   } catch {
     // The engine is away: the record stays, and the next start of the platform removes both.
+  }
+}
+
+/** Leases come back by a call, not by an event of ours: a coarse look is enough while draining. */
+const drainPollMs = 20;
+
+/** Resolves when the members have no prediction any more, or when the time is over. */
+export async function untilIdle(
+  members: readonly Member[],
+  options: { readonly clock: Clock; readonly timeoutMs: number },
+): Promise<void> {
+  const { clock, timeoutMs } = options;
+  const startedAt = clock.monotonicMs();
+  while (members.some((member) => member.inFlight > 0)) {
+    if (clock.monotonicMs() - startedAt >= timeoutMs) return;
+    await clock.delay(drainPollMs);
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { pack } from "tar-stream";
 
 /** Python from Debian's packages, as `byom host base-image` makes it. */

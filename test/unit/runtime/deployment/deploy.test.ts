@@ -66,7 +66,7 @@ describe("a deploy", () => {
     const lease = await platform.runtime.acquire("acme/greeter", { signal: never });
     await platform.runtime.deploy(deployRequest("two"), { signal: never });
     const states = platform.runtime.instances().map(({ version, state }) => [version, state]);
-    expect(states.toSorted()).toEqual([
+    expect(states.toSorted(([a], [b]) => Number(a) - Number(b))).toEqual([
       [1, "draining"],
       [2, "ready"],
     ]);
