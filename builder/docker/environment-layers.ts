@@ -71,7 +71,6 @@ export async function exportEnvironment(options: {
 }
 
 export async function drain(blob: SavedBlob): Promise<void> {
-  // eslint-disable-next-line no-unused-vars
   for await (const _piece of blob.bytes);
 }
 

@@ -79,7 +79,6 @@ function paxRecord(key: string, value: string): Buffer {
 }
 
 function fitsUstarName(name: string): boolean {
-  // eslint-disable-next-line no-control-regex
   return Buffer.byteLength(name) <= ustarNameBytesMax && /^[\x20-\x7e]*$/.test(name);
 }
 
