@@ -79,7 +79,7 @@ async function build(
   source: ModelRepo,
   options: { events?: BuilderEvent[]; name?: string; signal?: AbortSignal } = {},
 ): Promise<Image> {
-  return await buildImage({
+  const built = await buildImage({
     plan: await source.plan(options.name ?? imageName),
     engine,
     dataDirectory,
@@ -87,6 +87,9 @@ async function build(
     onEvent: (event) => options.events?.push(event),
     signal: options.signal,
   });
+  // A later build takes the name; the image stays under its ID.
+  removable.add(built.id);
+  return built;
 }
 
 async function removeImage(name: string): Promise<void> {
