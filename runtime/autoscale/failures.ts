@@ -53,3 +53,13 @@ function acquireErrorOf(modelId: string, cause: unknown, retryAfterMs: number): 
     cause,
   });
 }
+
+/** A restart of the platform takes a few seconds. */
+const retryAfterStopMs = 5000;
+
+/** For callers that come, or still wait, while the platform stops. */
+export function closedError(modelId: string): AcquireError {
+  return new AcquireError("shutting_down", `the platform is stopping ${modelId}`, {
+    retryAfterMs: retryAfterStopMs,
+  });
+}

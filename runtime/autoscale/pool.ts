@@ -5,7 +5,7 @@ import { findFailure } from "../instance/health-check.ts";
 import type { Instance, ReadyInstance } from "../instance/instance.ts";
 import { resumeInstance } from "../instance/resume.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
-import { StartFailures } from "./failures.ts";
+import { closedError, StartFailures } from "./failures.ts";
 import { runningReport, type Lease } from "./lease.ts";
 import type { AutoscaleLimits } from "./limits.ts";
 import { leastLoaded, Member } from "./member.ts";
@@ -395,13 +395,4 @@ export class ModelPool {
       .finally(() => this.#background.delete(run));
     this.#background.add(run);
   }
-}
-
-/** A restart of the platform takes a few seconds. */
-const retryAfterStopMs = 5000;
-
-function closedError(modelId: string): AcquireError {
-  return new AcquireError("shutting_down", `the platform is stopping ${modelId}`, {
-    retryAfterMs: retryAfterStopMs,
-  });
 }
