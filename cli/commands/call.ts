@@ -43,6 +43,7 @@ export const call: Command = {
       file: flags.text("output"),
       signal: context.signal,
     });
+    const sentAt = performance.now();
     const prediction = await predict({
       origin: `${platform.access.url}/models/${modelId}`,
       headers: { authorization: `Bearer ${platform.access.apiKey}` },
@@ -55,6 +56,7 @@ export const call: Command = {
       onEvent: reporter.onEvent,
       signal: context.signal,
     });
-    await reporter.finish(prediction, { model: modelId, start });
+    const answeredMs = performance.now() - sentAt;
+    await reporter.finish(prediction, { model: modelId, start, answeredMs });
   },
 };

@@ -32,7 +32,9 @@ export interface Started {
   readonly finished: Promise<Finished>;
 }
 
-export async function createByom(environment: Readonly<Record<string, string>> = {}): Promise<Byom> {
+export async function createByom(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Byom> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "byom-test-"));
   const start = (...args: readonly string[]): Started => {
     const child = spawn(process.execPath, [program, ...args], {
@@ -58,7 +60,8 @@ export async function createByom(environment: Readonly<Record<string, string>> =
     run,
     json: async <T>(...args: readonly string[]) => {
       const { exitCode, stdout, stderr } = await run(...args, "--json");
-      if (exitCode !== 0) throw new Error(`byom ${args.join(" ")} ended with ${exitCode}:\n${stdout}${stderr}`);
+      if (exitCode !== 0)
+        throw new Error(`byom ${args.join(" ")} ended with ${exitCode}:\n${stdout}${stderr}`);
       return JSON.parse(stdout) as T;
     },
     access: async () =>
