@@ -2,7 +2,7 @@
 # byom-runc: the OCI runtime that dockerd calls for byom's instances. It is runc, with one addition:
 # a container that has a restore marker comes up from a memory snapshot.
 #
-#   create ID  with STATE/restore/ID (one line: the snapshot's directory): put the snapshot's changed files into the
+#   create ID  with STATE/restore/ID (the snapshot's directory; a second line `huge-pages` where they pay): put the snapshot's changed files into the
 #              bundle's root, then `runc restore` in place of `runc create`. When that fails: clean up and create, so
 #              that the container starts cold by itself, with the changed files in its root as after a restart.
 #              STATE/outcome/ID says what happened and when.
@@ -35,7 +35,7 @@ selected() {
 # is changed only while a restore runs, and given back by the last of several that run at once. Restores that were
 # killed are recognised by their process.
 huge_pages_begin() {
-  [ "$huge_pages" = 1 ] && [ -w "$thp/enabled" ] && [ -w "$thp/defrag" ] || return 0
+  [ "$huge_pages$wish" = 1huge-pages ] && [ -w "$thp/enabled" ] && [ -w "$thp/defrag" ] || return 0
   (
     flock 9
     mkdir -p "$state/huge-pages/users"
@@ -161,7 +161,8 @@ esac
 [ -s "$marker" ] || exec "$runc" "$@"
 umask 077
 mkdir -p "$state/restored" "$state/outcome" "$work"
-read -r snapshot <"$marker"
+wish=
+{ read -r snapshot; read -r wish; } <"$marker"
 rm -f "$marker" "$restored"
 printf 'begin %s\nsnapshot %s\n' "$(now)" "$snapshot" >"$outcome"
 if [ ! -d "$snapshot/images" ]; then

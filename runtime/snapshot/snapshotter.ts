@@ -7,6 +7,7 @@ import type { ContainerSpec, EngineInfo } from "../engine/engine.ts";
 import { NotFoundError, SnapshotError } from "../errors.ts";
 import {
   ociRuntimeStateDirectory,
+  restoreMarker,
   runcRoot as dockerRuncRoot,
   wrapperFiles,
 } from "../oci-runtime/wrapper.ts";
@@ -162,7 +163,8 @@ class HostSnapshotter implements Snapshotter {
     ).catch(() => {});
     const { marker } = wrapperFiles(stateDirectory, containerId);
     await mkdir(dirname(marker), { recursive: true, mode: 0o700 });
-    await writeFile(`${marker}.new`, `${path}\n`, { mode: 0o600 });
+    const text = restoreMarker(path, sizeOf(pageImages(stored)));
+    await writeFile(`${marker}.new`, text, { mode: 0o600 });
     await rename(`${marker}.new`, marker);
   }
 

@@ -9,7 +9,11 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { renderWrapper, wrapperFiles } from "../../../../runtime/oci-runtime/wrapper.ts";
+import {
+  renderWrapper,
+  restoreMarker,
+  wrapperFiles,
+} from "../../../../runtime/oci-runtime/wrapper.ts";
 
 const id = "c".repeat(64);
 let directory: string;
@@ -152,6 +156,13 @@ describe("huge pages", () => {
     expect(await thp("defrag")).toBe("never");
   });
 
+  it("are left alone for a little memory", async () => {
+    await mark(1 << 20);
+    create();
+    expect(await settings()).toEqual(["always [madvise] never"]);
+    expect(await outcome()).toContain("result restored\n");
+  });
+
   it("are given back after a failed restore too", async () => {
     await writeFile(join(directory, "fail"), "");
     await mark();
@@ -242,10 +253,10 @@ async function script(path: string, text: string): Promise<void> {
   await chmod(path, 0o755);
 }
 
-async function mark(): Promise<void> {
+async function mark(memoryBytes = 1 << 30): Promise<void> {
   const { marker } = wrapperFiles(state, id);
   await mkdir(join(state, "restore"), { recursive: true });
-  await writeFile(marker, `${snapshot}\n`);
+  await writeFile(marker, restoreMarker(snapshot, memoryBytes));
 }
 
 async function pack(files: Readonly<Record<string, string>>): Promise<void> {
