@@ -3,6 +3,7 @@
 // A host's own Node may be too old for either: then the package's pinned Node takes over.
 import { existsSync } from "node:fs";
 import { spawnSync } from "node:child_process";
+import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("..", import.meta.url);
@@ -12,6 +13,8 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 const isSupported = major > 22 || (major === 22 && minor >= 19);
 
 if (isSupported) {
+  // Compiled code is kept between runs (and with sources, the stripped types too): a third off every start.
+  nodeModule.enableCompileCache?.();
   await import(entry.href);
 } else {
   const pinned = fileURLToPath(new URL("node_modules/node/bin/node", root));

@@ -38,7 +38,6 @@ export async function renderHostWrapper(options: OciRuntimeOptions): Promise<str
   return await renderWrapper({
     runc,
     criuDirectory: bin,
-    stateDirectory: options.directories.run,
   });
 }
 

@@ -27,7 +27,7 @@ export function lockDirectory(directory: string, pid: number): DirectoryLock {
       `the data directory ${directory} is in use by another platform${holder === undefined ? "" : ` (process ${holder})`}`,
       {
         pid: holder,
-        hint: "stop it with `byom down`, or give this one its own directory with --data-dir",
+        hint: "stop it with `byom down`, or give this one its own directory with BYOM_DATA_DIR",
         cause: error,
       },
     );

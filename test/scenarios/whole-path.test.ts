@@ -1,6 +1,5 @@
 // The path of a user with two real models: from `byom init` to answers in their own SDKs, through a platform that is
 // killed on the way. If one of these fails, what the README promises does not hold.
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -102,10 +101,10 @@ describe("a pushed model", () => {
 describe("unmodified clients", () => {
   it("openai: chat completions, whole and streamed", async () => {
     const client = new OpenAI({ baseURL: `${access.url}/v1`, apiKey: access.apiKey });
-    const messages = [{ role: "user" as const, content: "What is the capital of France?" }];
+    const messages = [{ role: "user" as const, content: "Say hello." }];
     const question = { model: "test/chat", messages, max_tokens: 24, temperature: 0 };
     const whole = await client.chat.completions.create(question);
-    expect(whole.choices[0]?.message.content).toContain("Paris");
+    expect(whole.choices[0]?.message.content).toMatch(/hello/i);
     expect(whole.usage?.completion_tokens).toBeGreaterThan(0);
 
     let text = "";
@@ -126,12 +125,12 @@ describe("unmodified clients", () => {
     };
     expect(output.text).toContain("HARBOUR STREET BAKERY");
 
-    const input = { prompt: "What is the capital of France?", max_tokens: 24, temperature: 0 };
+    const input = { prompt: "Say hello.", max_tokens: 24, temperature: 0 };
     let text = "";
     for await (const event of client.stream("test/chat", { input })) {
       if (event.event === "output") text += event.data;
     }
-    expect(text).toContain("Paris");
+    expect(text).toMatch(/hello/i);
   });
 
   it("cloudflare: ai.run", async () => {
@@ -176,14 +175,17 @@ describe("a platform that is killed", () => {
       body: JSON.stringify({
         model: "test/chat",
         messages: [{ role: "user", content: "Tell a long story about a lighthouse." }],
-        max_tokens: 800,
+        max_tokens: 300,
         stream: true,
       }),
     });
     const reader = response.body?.getReader();
     const first = await reader?.read();
     expect(first?.done).toBe(false);
-    execFileSync("kill", ["-9", String(platformPid(byom.dataDirectory))]);
+    process.kill(
+      Number(readFileSync(join(byom.dataDirectory, "platform/platform.pid"), "utf8")),
+      "SIGKILL",
+    );
     const readToEnd = async (): Promise<string> => {
       let text = "";
       for (;;) {
@@ -230,21 +232,3 @@ describe("a platform that is killed", () => {
     expect(called.start.mode).toBe("restored");
   });
 });
-
-/** The process that holds the platform's data directory, from its lock. */
-function platformPid(dataDirectory: string): number {
-  const output = execFileSync("sh", [
-    "-c",
-    `grep -al "${dataDirectory}" /proc/[0-9]*/environ 2>/dev/null || true`,
-  ]);
-  const pids = output
-    .toString()
-    .split("\n")
-    .map((line) => Number(/\/proc\/(\d+)\//.exec(line)?.[1]))
-    .filter((pid) => pid > 0 && pid !== process.pid);
-  for (const pid of pids) {
-    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    if (command.includes("up")) return pid;
-  }
-  throw new Error("the platform's process was not found");
-}
