@@ -101,6 +101,7 @@ function reportError(error: unknown, output: Output): void {
   if (output.isJson) output.answer("", { error: described });
   else {
     output.note(`${output.style("red", "error:")} ${described.message}`);
+    for (const line of explain(error)) output.note(`  ${line}`);
     if (described.hint !== undefined)
       output.note(`${output.style("cyan", "try:")} ${described.hint}`);
   }

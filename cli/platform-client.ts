@@ -98,7 +98,8 @@ export function platformError(status: number, text: string): CommandError {
 
 /** Cog's shape: `{detail: "…"}` or `{detail: [{loc, msg}]}`. */
 function renderDetail(detail: unknown): string {
-  if (!Array.isArray(detail)) return String(detail ?? "the request was refused");
+  if (typeof detail === "string") return detail;
+  if (!Array.isArray(detail)) return "the request was refused";
   return (detail as { loc?: readonly string[]; msg?: string }[])
     .map(({ loc, msg }) => `${loc?.at(-1) ?? ""}: ${msg ?? ""}`)
     .join("; ");

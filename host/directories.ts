@@ -10,7 +10,7 @@ export interface Directories {
   readonly run: string;
 }
 
-/** An environment as `process.env` has it, handed down from the CLI. */
+/** The variables of the process, handed down from the CLI. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The data directory of a set-up that root made; other users read its `host.json`. */

@@ -1,7 +1,7 @@
-import { predict, PredictionRequestError, type LocalPrediction } from "../../builder/index.ts";
+import { predict } from "../../builder/index.ts";
 import type { Command } from "../command.ts";
-import { CommandError, UsageError } from "../errors.ts";
-import { connectPlatform, platformError } from "../platform-client.ts";
+import { UsageError } from "../errors.ts";
+import { connectPlatform } from "../platform-client.ts";
 import { readInputFlags } from "../prediction-input.ts";
 import { createPredictionReporter } from "../report/prediction.ts";
 import { readStart, renderPhases, type Start } from "../report/start.ts";

@@ -28,7 +28,10 @@ export function startHeaders(run: Run): Headers {
   const { served } = run;
   if (served === undefined) return { "x-byom-prediction": run.id };
   const { mode, reason, totalMs, phases } = served.start;
-  const timing = phases.map(({ name, ms }) => `${token(name)};dur=${round(ms)}`);
+  const timing = phases.map(
+    ({ name, ms, bytes }) =>
+      `${token(name)};dur=${round(ms)}${bytes === undefined ? "" : `;bytes=${bytes}`}`,
+  );
   return {
     "x-byom-prediction": run.id,
     "x-byom-instance": printable(served.instanceId),

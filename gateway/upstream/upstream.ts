@@ -33,5 +33,10 @@ export interface LeaseStart {
   readonly mode: "running" | "resumed" | "restored" | "cold";
   readonly reason?: string;
   readonly totalMs: number;
-  readonly phases: readonly { readonly name: string; readonly ms: number }[];
+  readonly phases: readonly {
+    readonly name: string;
+    readonly ms: number;
+    /** Filled in this phase, for a rate. */
+    readonly bytes?: number;
+  }[];
 }

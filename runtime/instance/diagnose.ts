@@ -77,7 +77,7 @@ function hintFor(facts: {
   exitCode: number | undefined;
   code: string | undefined;
 }): string {
-  if (facts.isOutOfMemory) return "give the model more memory (resources.memory in byom.yaml)";
+  if (facts.isOutOfMemory) return "give the model more memory (`memory` in byom.yaml)";
   if (facts.phase === "image") return "check that the registry is reachable and holds this digest";
   if (facts.phase === "example") {
     return "run the same input with `byom run`, or change the example in byom.yaml";

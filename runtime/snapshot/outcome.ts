@@ -8,8 +8,8 @@ export interface Outcome {
   readonly phases: readonly StartPhase[];
 }
 
-/** @param memoryBytes the size of the snapshot's page images, for a rate. */
-export function parseOutcome(text: string, memoryBytes?: number): Outcome {
+/** Phases by the wrapper's own times; what happens within `criu` is in CRIU's log. */
+export function parseOutcome(text: string): Outcome {
   const lines = text.split("\n").flatMap((line) => {
     const at = line.indexOf(" ");
     return at < 0 ? [] : [{ word: line.slice(0, at), value: line.slice(at + 1) }];
@@ -18,11 +18,7 @@ export function parseOutcome(text: string, memoryBytes?: number): Outcome {
   const at = (word: string): number => Number(value(word) ?? Number.NaN);
   const phases: StartPhase[] = [
     { name: "files", ms: at("files") - at("begin") },
-    {
-      name: "criu",
-      ms: at("restore") - at("files"),
-      ...(memoryBytes === undefined ? {} : { bytes: memoryBytes }),
-    },
+    { name: "criu", ms: at("restore") - at("files") },
     {
       name: "fall-back",
       ms:

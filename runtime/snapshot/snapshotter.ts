@@ -22,6 +22,7 @@ import { parseOutcome, type Outcome } from "./outcome.ts";
 import { readInitPid } from "./processes.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { CompatibilityKey, Snapshot, Snapshotter, StartPhase, WarmUp } from "./snapshot.ts";
+import { readRestoreLog } from "./restore-log.ts";
 import { replayWarmUp } from "./warm-up.ts";
 
 export interface SnapshotterOptions {
@@ -179,7 +180,10 @@ class HostSnapshotter implements Snapshotter {
     const path = /^snapshot (.*)$/m.exec(text)?.[1] ?? "";
     const stored = await directory.read(basename(path));
     const memory = stored === undefined ? undefined : sizeOf(pageImages(stored));
-    return parseOutcome(text, memory);
+    const outcome = parseOutcome(text);
+    if (!outcome.restored) return outcome;
+    const log = await readFile(join(files.work, "restore.log"), "latin1").catch(() => "");
+    return { ...outcome, phases: [...outcome.phases, ...readRestoreLog(log, memory)] };
   }
 
   async prove(

@@ -36,15 +36,17 @@ interface Import {
   readonly specifier: string;
 }
 
+/** `import … from "x"`, `export … from "x"`, `import "x"` and `import("x")`; no statement of ours has `=` before `from`. */
+const importPattern =
+  /^(?:(?:import|export)\b[^"';=()]*\bfrom|import)\s*["']([^"'\n]+)["']|\bimport\(\s*["']([^"'\n]+)["']\s*\)/gm;
+
 function importsOf(room: string): readonly Import[] {
   return globSync(`${room}/**/*.ts`, { cwd: root }).flatMap((file) => {
     const text = readFileSync(resolve(root, file), "utf8");
-    return [...text.matchAll(/^\s*(?:import|export)\b[^"']*?["']([^"'\n]+)["']/gm)].map(
-      (match) => ({
-        file,
-        specifier: match[1] ?? "",
-      }),
-    );
+    return [...text.matchAll(importPattern)].map((match) => ({
+      file,
+      specifier: match[1] ?? match[2] ?? "",
+    }));
   });
 }
 

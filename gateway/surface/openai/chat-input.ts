@@ -76,12 +76,6 @@ export function chatInput(
   return input;
 }
 
-/** Whether this model can be called as a chat at all. */
-export function isChatModel(entry: CatalogEntry): boolean {
-  const properties = propertiesOf(entry.inputSchema);
-  return Object.hasOwn(properties, "messages") || Object.hasOwn(properties, "prompt");
-}
-
 type Properties = Readonly<Record<string, JsonSchema>>;
 
 function promptInput(
