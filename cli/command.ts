@@ -1,14 +1,19 @@
 import type { ParseArgsOptionDescriptor } from "node:util";
 import type { Context } from "./context.ts";
 
-/** A verb of the CLI as data: parse, call one library function, report. */
-export interface Command {
+/** How a verb is found and listed, without loading what it needs. */
+export interface CommandEntry {
   /** One word, or two for a group: `host setup`. */
   readonly name: string;
   /** Other names that mean the same, such as cog's `predict` for `run`. */
   readonly aliases?: readonly string[];
   /** One line of `byom --help`. */
   readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** A verb of the CLI as data: parse, call one library function, report. */
+export interface Command {
   /** What follows the name in the usage line, such as `[OWNER/NAME] [-i NAME=VALUE]…`. */
   readonly usage: string;
   readonly options?: Readonly<Record<string, Option>>;

@@ -1,4 +1,4 @@
-import type { Command, Option } from "./command.ts";
+import type { Command, CommandEntry, Option } from "./command.ts";
 import { formatTable } from "./output.ts";
 
 /** Flags that every command takes. */
@@ -10,8 +10,8 @@ export const globalOptions: Readonly<Record<string, Option>> = {
 };
 
 /** `byom --help`. */
-export function renderHelp(commands: readonly Command[]): string {
-  const rows = commands.map((command) => [`  ${command.name}`, command.summary]);
+export function renderHelp(commands: readonly CommandEntry[]): string {
+  const rows = commands.map(({ name, summary }) => [`  ${name}`, summary]);
   return [
     "byom: from a Cog repo to a model that is called through an AI gateway",
     "",
@@ -25,17 +25,17 @@ export function renderHelp(commands: readonly Command[]): string {
 }
 
 /** `byom build --help`. */
-export function renderCommandHelp(command: Command): string {
+export function renderCommandHelp(entry: CommandEntry, command: Command): string {
   const options = { ...command.options, ...globalOptions };
   const rows = Object.entries(options).map(([name, option]) => [
     `  ${option.short === undefined ? "   " : `-${option.short},`} --${name}${option.value === undefined ? "" : ` ${option.value}`}`,
     option.help,
   ]);
-  const aliases = command.aliases === undefined ? [] : [`Also: ${command.aliases.join(", ")}`, ""];
+  const aliases = entry.aliases === undefined ? [] : [`Also: ${entry.aliases.join(", ")}`, ""];
   return [
-    `${command.summary}`,
+    entry.summary,
     "",
-    `Usage: byom ${command.name} ${command.usage}`.trimEnd(),
+    `Usage: byom ${entry.name} ${command.usage}`.trimEnd(),
     "",
     ...aliases,
     formatTable(rows),

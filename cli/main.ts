@@ -1,7 +1,6 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { ConfigInvalidError, renderProblems } from "../builder/index.ts";
-import { resolveDirectories } from "../host/index.ts";
+import type { ConfigInvalidError } from "../builder/index.ts";
 import { commands } from "./commands/index.ts";
 import type { Context } from "./context.ts";
 import { describeError, exitCodes, UsageError } from "./errors.ts";
@@ -31,7 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
       output.note("interrupted");
       return exitCodes.interrupted;
     }
-    reportError(error, output);
+    await reportError(error, output);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
   } finally {
     // Keep-alive sockets of a finished command must not hold the process open.
@@ -59,9 +58,13 @@ async function dispatch(
       "byom --help lists the commands",
     );
   }
-  const { flags, positionals } = parseCommandLine(found.command, found.rest);
+  const { entry, rest } = found;
+  const command = await entry.load();
+  const { flags, positionals } = parseCommandLine(entry.name, command, rest);
   if (flags.has("help"))
-    return output.answer(renderCommandHelp(found.command), { usage: found.command.usage });
+    return output.answer(renderCommandHelp(entry, command), { usage: command.usage });
+  // Not at the top: the help and the version need none of the rooms, whose import costs a tenth of a second and more.
+  const { resolveDirectories } = await import("../host/index.ts");
   const context: Context = {
     environment: process.env,
     directory: resolve(flags.text("directory") ?? "."),
@@ -73,7 +76,7 @@ async function dispatch(
     signal,
     stdin: process.stdin,
   };
-  await found.command.run({ flags, positionals, context });
+  await command.run({ flags, positionals, context });
 }
 
 /** The first Ctrl-C or SIGTERM asks the work to stop; a second one ends the process at once. */
@@ -89,19 +92,27 @@ function listenForInterruption(): AbortSignal {
 }
 
 /** Every problem of a file, or the last log lines of what failed. */
-function explain(error: unknown): readonly string[] {
-  if (error instanceof ConfigInvalidError) return renderProblems(error.problems);
+async function explain(error: unknown): Promise<readonly string[]> {
+  if (isConfigInvalid(error)) {
+    const { renderProblems } = await import("../builder/index.ts");
+    return renderProblems(error.problems);
+  }
   const { details, logLines } = error as { details?: { logLines?: unknown }; logLines?: unknown };
   const lines = logLines ?? details?.logLines;
   return Array.isArray(lines) ? lines.map(String) : [];
 }
 
-function reportError(error: unknown, output: Output): void {
+/** By its shape: the class would cost every command the import of the builder. */
+function isConfigInvalid(error: unknown): error is ConfigInvalidError {
+  return error instanceof Error && error.name === "ConfigInvalidError";
+}
+
+async function reportError(error: unknown, output: Output): Promise<void> {
   const described = describeError(error);
   if (output.isJson) output.answer("", { error: described });
   else {
     output.note(`${output.style("red", "error:")} ${described.message}`);
-    for (const line of explain(error)) output.note(`  ${line}`);
+    for (const line of await explain(error)) output.note(`  ${line}`);
     if (described.hint !== undefined)
       output.note(`${output.style("cyan", "try:")} ${described.hint}`);
   }

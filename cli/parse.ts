@@ -1,19 +1,19 @@
 import { parseArgs } from "node:util";
-import { createFlags, type Command, type Flags } from "./command.ts";
+import { createFlags, type Command, type CommandEntry, type Flags } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { globalOptions } from "./help.ts";
 
 /** The command that these words name, and what follows its name. */
 export function findCommand(
-  commands: readonly Command[],
+  commands: readonly CommandEntry[],
   argv: readonly string[],
-): { command: Command; rest: readonly string[] } | undefined {
+): { entry: CommandEntry; rest: readonly string[] } | undefined {
   const words = leadingWords(argv);
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(" ");
-    const command = commands.find((one) => one.name === name || one.aliases?.includes(name));
-    if (command !== undefined && words.length >= length) {
-      return { command, rest: withoutFirst(argv, words.slice(0, length)) };
+    const entry = commands.find((one) => one.name === name || one.aliases?.includes(name));
+    if (entry !== undefined && words.length >= length) {
+      return { entry, rest: withoutFirst(argv, words.slice(0, length)) };
     }
   }
   return undefined;
@@ -21,6 +21,7 @@ export function findCommand(
 
 /** Flags and positional arguments of one command; a wrong one is a UsageError that names it. */
 export function parseCommandLine(
+  name: string,
   command: Command,
   rest: readonly string[],
 ): { flags: Flags; positionals: readonly string[] } {
@@ -31,7 +32,7 @@ export function parseCommandLine(
   } catch (error) {
     throw new UsageError(
       firstSentence((error as Error).message),
-      `byom ${command.name} --help shows the flags`,
+      `byom ${name} --help shows the flags`,
     );
   }
   const flags = createFlags(parsed.values);
@@ -40,7 +41,7 @@ export function parseCommandLine(
   if (!flags.has("help") && (count < min || count > max)) {
     const problem =
       count < min ? "an argument is missing" : `unexpected argument "${parsed.positionals[max]}"`;
-    throw new UsageError(problem, `usage: byom ${command.name} ${command.usage}`);
+    throw new UsageError(problem, `usage: byom ${name} ${command.usage}`);
   }
   return { flags, positionals: parsed.positionals };
 }

@@ -12,8 +12,6 @@ import { loadRepository, planOptions, type Repository } from "../repository.ts";
 import { createBuildReporter } from "../report/build.ts";
 
 export const build: Command = {
-  name: "build",
-  summary: "build the image: environment by BuildKit, weights and code laid on top",
   usage: "[-t NAME]",
   options: planOptions,
   async run({ flags, context }) {

@@ -7,8 +7,6 @@ import { createPredictionReporter } from "../report/prediction.ts";
 import { readStart, renderPhases, type Start } from "../report/start.ts";
 
 export const call: Command = {
-  name: "call",
-  summary: "call a model of the platform",
   usage: "OWNER/NAME -i NAME=VALUE…",
   positionals: { min: 1, max: 1 },
   options: {

@@ -6,8 +6,6 @@ import { renderHostCheck } from "../report/host.ts";
 import { loadRepository } from "../repository.ts";
 
 export const doctor: Command = {
-  name: "doctor",
-  summary: "check this machine, and the model repo when there is one",
   usage: "[DIR]",
   positionals: { min: 0, max: 1 },
   async run({ positionals, context }) {

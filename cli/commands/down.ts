@@ -9,8 +9,6 @@ import { createEngine, platformDirectory } from "../up.ts";
 const stopTimeoutMs = 90_000;
 
 export const down: Command = {
-  name: "down",
-  summary: "stop the platform and remove its instances; models, snapshots and keys stay",
   usage: "",
   async run({ context }) {
     const pid = await stopPlatform(context);

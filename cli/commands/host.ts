@@ -12,9 +12,6 @@ import type { Context } from "../context.ts";
 import { createHostReporter, renderHostCheck, renderHostPlan } from "../report/host.ts";
 
 export const hostSetup: Command = {
-  name: "host setup",
-  summary:
-    "install and start what this machine lacks: engine, CRIU, OCI runtime, registry, base image",
   usage: "[--dry-run]",
   options: { "dry-run": { type: "boolean", help: "print what would be done and change nothing" } },
   async run({ flags, context }) {
@@ -32,8 +29,6 @@ export const hostSetup: Command = {
 };
 
 export const hostCheck: Command = {
-  name: "host check",
-  summary: "what this machine can do, and what it would take to do more",
   usage: "",
   async run({ context }) {
     const report = await checkHost(hostOptions(context));
@@ -42,8 +37,6 @@ export const hostCheck: Command = {
 };
 
 export const hostTeardown: Command = {
-  name: "host teardown",
-  summary: "take back what `host setup` did",
   usage: "[--purge] [--dry-run]",
   options: {
     purge: {
@@ -64,8 +57,6 @@ export const hostTeardown: Command = {
 };
 
 export const hostBaseImage: Command = {
-  name: "host base-image",
-  summary: "make a Python base image from the distribution's packages",
   usage: `VERSION   (${possiblePythonVersions.join(", ")})`,
   positionals: { min: 1, max: 1 },
   async run({ positionals, context }) {

@@ -13,8 +13,6 @@ const templatesDirectory = ["../../templates", "../../../templates"]
 const defaultTemplate = "chat";
 
 export const init: Command = {
-  name: "init",
-  summary: "write a working model repo",
   usage: "[DIR] [--template NAME]",
   positionals: { min: 0, max: 1 },
   options: {

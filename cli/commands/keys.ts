@@ -10,9 +10,6 @@ interface Key {
 }
 
 export const keysList: Command = {
-  name: "keys list",
-  aliases: ["keys"],
-  summary: "API keys, without their secrets",
   usage: "",
   async run({ context }) {
     const platform = await connectPlatform(context);
@@ -28,8 +25,6 @@ export const keysList: Command = {
 };
 
 export const keysCreate: Command = {
-  name: "keys create",
-  summary: "make an API key; its secret is shown once",
   usage: "NAME [--scope call|deploy|admin]…",
   positionals: { min: 1, max: 1 },
   options: {
@@ -52,8 +47,6 @@ export const keysCreate: Command = {
 };
 
 export const keysRemove: Command = {
-  name: "keys rm",
-  summary: "revoke an API key at once",
   usage: "KEY_ID",
   positionals: { min: 1, max: 1 },
   async run({ positionals, context }) {

@@ -12,9 +12,6 @@ interface VersionLine {
 }
 
 export const modelsList: Command = {
-  name: "models list",
-  aliases: ["models"],
-  summary: "models that can be called",
   usage: "",
   async run({ context }) {
     const platform = await connectPlatform(context);
@@ -32,8 +29,6 @@ export const modelsList: Command = {
 };
 
 export const versions: Command = {
-  name: "versions",
-  summary: "versions of a model, newest first",
   usage: "OWNER/NAME",
   positionals: { min: 1, max: 1 },
   async run({ positionals, context }) {
@@ -52,8 +47,6 @@ export const versions: Command = {
 };
 
 export const promote: Command = {
-  name: "promote",
-  summary: "give a version its share of the traffic",
   usage: "OWNER/NAME VERSION [--percent N]",
   positionals: { min: 2, max: 2 },
   options: { percent: { type: "string", value: "N", help: "share of the traffic (default 100)" } },
@@ -70,8 +63,6 @@ export const promote: Command = {
 };
 
 export const rollback: Command = {
-  name: "rollback",
-  summary: "go back to the release before, or to a version",
   usage: "OWNER/NAME [VERSION]",
   positionals: { min: 1, max: 2 },
   async run({ positionals, context }) {
@@ -84,8 +75,6 @@ export const rollback: Command = {
 };
 
 export const scale: Command = {
-  name: "scale",
-  summary: "change a model's scaling, or let its idle instances go now",
   usage: "OWNER/NAME [--min N] [--max N] [--to paused|zero]",
   positionals: { min: 1, max: 1 },
   options: {
@@ -112,8 +101,6 @@ export const scale: Command = {
 };
 
 export const logs: Command = {
-  name: "logs",
-  summary: "what the instances of a model printed",
   usage: "OWNER/NAME | INSTANCE [--lines N]",
   positionals: { min: 1, max: 1 },
   options: {

@@ -4,8 +4,6 @@ import type { Command } from "../command.ts";
 import { loadRepository, planOptions } from "../repository.ts";
 
 export const plan: Command = {
-  name: "plan",
-  summary: "what will be built, and why; needs no Docker and no network",
   usage: "[DIR] [--dockerfile]",
   positionals: { min: 0, max: 1 },
   options: {

@@ -21,8 +21,6 @@ import { buildRepository } from "./build.ts";
 const modelIdPattern = /^[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/;
 
 export const push: Command = {
-  name: "push",
-  summary: "build, push to the registry, deploy, snapshot, and list the model in the catalog",
   usage: "[OWNER/NAME | REGISTRY/OWNER/NAME[:TAG]] [--no-deploy]",
   positionals: { min: 0, max: 1 },
   options: {

@@ -7,9 +7,6 @@ import { loadRepository, planOptions } from "../repository.ts";
 import { buildRepository } from "./build.ts";
 
 export const run: Command = {
-  name: "run",
-  aliases: ["predict"],
-  summary: "run one prediction in a container of this machine, as cog does",
   usage: "-i NAME=VALUE…",
   options: {
     ...planOptions,

@@ -3,9 +3,6 @@ import { formatBytes, formatTable } from "../output.ts";
 import { connectPlatform } from "../platform-client.ts";
 
 export const snapshotList: Command = {
-  name: "snapshot list",
-  aliases: ["snapshot"],
-  summary: "memory snapshots, their size and state",
   usage: "",
   async run({ context }) {
     const platform = await connectPlatform(context);
@@ -32,8 +29,6 @@ export const snapshotList: Command = {
 };
 
 export const snapshotRemove: Command = {
-  name: "snapshot rm",
-  summary: "remove a snapshot; the next start is cold",
   usage: "SNAPSHOT",
   positionals: { min: 1, max: 1 },
   async run({ positionals, context }) {

@@ -3,8 +3,6 @@ import { formatTable } from "../output.ts";
 import { connectPlatform } from "../platform-client.ts";
 
 export const status: Command = {
-  name: "status",
-  summary: "the platform, its models and their instances",
   usage: "",
   async run({ context }) {
     const platform = await connectPlatform(context);

@@ -9,7 +9,7 @@ import type { Context } from "../context.ts";
 import { saveAccess } from "../credentials.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { createPlatformLog } from "../report/platform-log.ts";
-import { startPlatform, type Platform } from "../up.ts";
+import type { Platform } from "../up.ts";
 
 const portDefault = 8800;
 /** Predictions that are under way when the platform is asked to stop get this long to end. */
@@ -18,8 +18,6 @@ const drainTimeoutMs = 20_000;
 const detachedStartTimeoutMs = 60_000;
 
 export const up: Command = {
-  name: "up",
-  summary: "run the platform: runtime and gateway on one port",
   usage: "[--detach] [--port N] [--host ADDRESS] [--keep-instances]",
   options: {
     detach: { type: "boolean", short: "d", help: "return when it is ready and leave it running" },
@@ -42,6 +40,8 @@ export const up: Command = {
 
 async function runForeground({ flags, context }: Invocation): Promise<void> {
   const { output } = context;
+  // With --detach only the child needs the rooms.
+  const { startPlatform } = await import("../up.ts");
   const platform = await startPlatform({
     directories: context.directories,
     environment: context.environment,
