@@ -2,9 +2,12 @@ import { readFile } from "node:fs/promises";
 
 import type { ContainerState, Engine } from "../engine/engine.ts";
 import { StartError, type StartPhaseName } from "../errors.ts";
+import { readModelLog } from "./log-lines.ts";
 
 /** Enough for a Python traceback with the lines that led to it. */
 export const failureLogLines = 50;
+/** Read from the engine: coglet's own lines, some twenty for a start, are among them. */
+const engineLogLines = 200;
 /** The container is about to be removed: what cannot be learned in this time is left out. */
 const diagnoseTimeoutMs = 5000;
 
@@ -26,7 +29,7 @@ export async function diagnose(input: {
       ? [undefined, ""]
       : await Promise.all([
           engine.inspect(containerId, { signal }).catch(() => undefined),
-          engine.logs(containerId, { lines: failureLogLines, signal }).catch(() => ""),
+          engine.logs(containerId, { lines: engineLogLines, signal }).catch(() => ""),
         ]);
   const isOutOfMemory = state?.isOutOfMemory === true || (await wasKilledForMemory(state));
   const hasExited = state?.status === "exited" || state?.status === "dead";
@@ -36,10 +39,7 @@ export async function diagnose(input: {
     phase,
     exitCode,
     isOutOfMemory,
-    logLines: text
-      .split("\n")
-      .filter((line) => line.trim() !== "")
-      .slice(-failureLogLines),
+    logLines: readModelLog(text).slice(-failureLogLines),
     hint: hintFor({ phase, isOutOfMemory, exitCode, code: input.code }),
     cause: input.cause,
   });

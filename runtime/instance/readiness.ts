@@ -73,7 +73,7 @@ function failureOf(health: Health): string | undefined {
   const detail = health.message === undefined ? "" : `: ${health.message}`;
   switch (health.status) {
     case "SETUP_FAILED":
-      return "setup() failed";
+      return `setup() failed${describeSetup(health.setupLogs)}`;
     case "DEFUNCT":
       return `its worker is defunct${detail}`;
     case "UNHEALTHY":
@@ -82,3 +82,13 @@ function failureOf(health: Health): string | undefined {
       return undefined;
   }
 }
+
+/** coglet reports a failed setup() as the exception, behind each of its layers' prefixes; the last line says it all. */
+function describeSetup(setupLogs: string | undefined): string {
+  const line = setupLogs?.trimEnd().split("\n").at(-1) ?? "";
+  const reason = line.replace(/^.*setup failed: /i, "").slice(0, setupReasonMax);
+  return reason === "" ? "" : `: ${reason}`;
+}
+
+/** Characters of an exception's text that fit into a message; the log lines have the rest. */
+const setupReasonMax = 300;
