@@ -1,7 +1,10 @@
 // `npm test`: everything that must hold before a change lands, from style to real engines. Each step is one
 // command that can be run alone; the first that fails ends the run.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hostPaths, resolveDirectories } from "../host/index.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -17,8 +20,17 @@ const steps: readonly Step[] = [
   { name: "unused code and dependencies", command: ["knip", "--no-progress"] },
   { name: "unit tests", command: ["vitest", "run", "--project", "unit"] },
   { name: "host set-up", command: ["node", "bin/byom.js", "host", "setup"] },
+  ...installTestTools(),
   { name: "integration tests", command: ["vitest", "run", "--project", "integration"] },
 ];
+
+/** Host set-up may have unpacked a registry beside the system; the tests start their own from it. */
+const directories = resolveDirectories(process.env, process.getuid?.() === 0);
+const path = [
+  join(root, "node_modules/.bin"),
+  process.env["PATH"] ?? "",
+  join(hostPaths(directories).registryPackage, "usr/bin"),
+].join(delimiter);
 
 const results: { name: string; seconds: number; isOk: boolean }[] = [];
 for (const step of steps) {
@@ -45,7 +57,7 @@ function run(command: readonly string[]): Promise<number> {
   const child = spawn(program, args, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, PATH: `${root}node_modules/.bin:${process.env["PATH"]}` },
+    env: { ...process.env, PATH: path },
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
@@ -53,4 +65,23 @@ function run(command: readonly string[]): Promise<number> {
       resolve(signal === null ? (code ?? 1) : 130);
     });
   });
+}
+
+/** Second opinions that some tests ask: a test whose tool is missing says so and skips. */
+function installTestTools(): readonly Step[] {
+  const missing = ["skopeo", "openssl"].filter((tool) => !isInstalled(tool));
+  if (missing.length === 0) return [];
+  if (process.getuid?.() !== 0 || !isInstalled("apt-get")) {
+    console.log(
+      `not installed, and not installable here: ${missing.join(", ")}; their tests will skip`,
+    );
+    return [];
+  }
+  const command = `apt-get update -qq && apt-get install -qqy --no-install-recommends ${missing.join(" ")}`;
+  return [{ name: `tools of the tests (${missing.join(", ")})`, command: ["sh", "-c", command] }];
+}
+
+function isInstalled(program: string): boolean {
+  const directories = (process.env["PATH"] ?? "").split(delimiter);
+  return directories.some((directory) => existsSync(join(directory, program)));
 }
