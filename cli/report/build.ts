@@ -71,10 +71,10 @@ const stepLengthMax = 90;
 function summarizeStep(name: string): string {
   const oneLine = name.replaceAll(/\s+/g, " ");
   const [, stage = "", rest = oneLine] = /^(\[[^\]]*\] )?(.*)$/.exec(oneLine) ?? [];
-  const install = /(?:apt-get|pip) (?:-\S+ \S+ )*install [^&;]*/.exec(rest)?.[0];
-  const command = (install ?? rest.replaceAll(/--mount=\S+ /g, ""))
-    .replaceAll(/ -o \S+| -\S+(?= )(?<! -r)/g, "")
-    .trim();
-  const text = `${stage}${command}`;
+  const command = rest.replaceAll(/--mount=\S+ /g, "");
+  const install = /(?:apt-get|pip) (?:-\S+ \S+ )*install [^&;]*/.exec(command)?.[0];
+  // Of an install, the packages matter: its options are the same every time.
+  const summary = (install?.replaceAll(/ -(?!r )\S+(?: \S+::\S+)?/g, "") ?? command).trim();
+  const text = `${stage}${summary}`;
   return text.length <= stepLengthMax ? text : `${text.slice(0, stepLengthMax - 1)}…`;
 }
