@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Context } from "./context.ts";
@@ -32,8 +32,11 @@ export async function loadAccess(context: Context): Promise<PlatformAccess> {
 export async function saveAccess(context: Context, access: PlatformAccess): Promise<string> {
   const path = credentialsPath(context);
   await mkdir(context.directories.config, { recursive: true, mode: 0o700 });
-  await writeFile(`${path}.new`, `${JSON.stringify(access, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  const next = `${path}.new`;
+  // A file that is there keeps its mode when it is written to, and this one may be anybody's to read.
+  await rm(next, { force: true });
+  await writeFile(next, `${JSON.stringify(access, undefined, 2)}\n`, { mode: 0o600, flag: "wx" });
+  await rename(next, path);
   return path;
 }
 

@@ -51,15 +51,18 @@ export interface DescribedError {
 /** Turns anything thrown into what the CLI prints; an unknown error keeps its message and gets the code `internal`. */
 export function describeError(error: unknown): DescribedError {
   if (!(error instanceof Error)) return { code: "internal", message: String(error) };
-  const { code, hint, details } = error as Error & {
+  const { code, hint, problems, details } = error as Error & {
     code?: unknown;
     hint?: unknown;
     details?: unknown;
+    /** Of a file that is wrong in several places. */
+    problems?: unknown;
   };
   return {
     code: typeof code === "string" ? code : "internal",
     message: error.message,
     ...(typeof hint === "string" && { hint }),
     ...(details !== undefined && { details }),
+    ...(details === undefined && problems !== undefined && { details: { problems } }),
   };
 }

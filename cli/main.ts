@@ -27,7 +27,9 @@ async function main(argv: readonly string[]): Promise<number> {
     return exitCodes.ok;
   } catch (error) {
     if (interruption.aborted) {
-      output.note("interrupted");
+      if (output.isJson)
+        output.answer("", { error: { code: "interrupted", message: "interrupted" } });
+      else output.note("interrupted");
       return exitCodes.interrupted;
     }
     await reportError(error, output);
@@ -43,18 +45,19 @@ async function dispatch(
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  if (argv.length === 0 || argv[0] === "help" || (argv[0] === "--help" && argv.length === 1)) {
+  const words = argv.filter((word) => word !== "--json");
+  if (words.length === 0 || words[0] === "help" || isOneOf(words, ["--help", "-h"])) {
     return output.answer(
       renderHelp(commands),
       commands.map(({ name, summary }) => ({ name, summary })),
     );
   }
-  if (argv[0] === "--version" || argv[0] === "version")
+  if (isOneOf(words, ["--version", "version"]))
     return output.answer(`byom ${version}`, { version });
   const found = findCommand(commands, argv);
   if (found === undefined) {
     throw new UsageError(
-      `there is no command "${argv.join(" ")}"`,
+      `there is no command "${words.join(" ")}"`,
       "byom --help lists the commands",
     );
   }
@@ -77,6 +80,10 @@ async function dispatch(
     stdin: process.stdin,
   };
   await command.run({ flags, positionals, context });
+}
+
+function isOneOf(words: readonly string[], flags: readonly string[]): boolean {
+  return words.length === 1 && flags.includes(words[0] ?? "");
 }
 
 /** The first Ctrl-C or SIGTERM asks the work to stop; a second one ends the process at once. */

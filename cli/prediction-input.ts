@@ -36,13 +36,18 @@ export async function readInputFlags(options: {
   readonly signal: AbortSignal;
 }): Promise<Record<string, unknown>> {
   const { directory, document, signal } = options;
-  const values: { name: string; value: string }[] = [];
+  const given = new Map<string, readonly string[]>();
   for (const [name, texts] of parseInputs(options.pairs)) {
-    for (const text of texts)
-      values.push({ name, value: await resolveFile(text, directory, signal) });
+    const resolved: string[] = [];
+    for (const text of texts) resolved.push(await resolveFile(text, directory, signal));
+    given.set(name, resolved);
   }
-  if (document === undefined)
-    return Object.fromEntries(values.map(({ name, value }) => [name, value]));
+  if (document === undefined) {
+    return Object.fromEntries(
+      [...given].map(([name, texts]) => [name, texts.length === 1 ? texts[0] : texts]),
+    );
+  }
+  const values = [...given].flatMap(([name, texts]) => texts.map((value) => ({ name, value })));
   const input = coerceInput({ document, values });
   const problems = validateInput({ document, input });
   if (problems.length > 0) {
