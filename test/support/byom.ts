@@ -30,6 +30,8 @@ export interface Byom {
 export interface Started {
   readonly process: ChildProcess;
   readonly finished: Promise<Finished>;
+  /** Resolves when it has printed this to stderr; rejects when it ends before. */
+  seen(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
 export async function createByom(
@@ -51,7 +53,18 @@ export async function createByom(
         resolve({ exitCode: code ?? (signal === "SIGKILL" ? 137 : 1), stdout, stderr }),
       );
     });
-    return { process: child, finished };
+    const seen = async (pattern: RegExp): Promise<RegExpExecArray> => {
+      const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
+      const look = (): void => {
+        const match = pattern.exec(stderr);
+        if (match !== null) resolve(match);
+      };
+      child.stderr.on("data", look);
+      child.on("close", () => reject(new Error(`ended without ${String(pattern)}:\n${stderr}`)));
+      look();
+      return await promise.finally(() => child.stderr.off("data", look));
+    };
+    return { process: child, finished, seen };
   };
   const run = (...args: readonly string[]): Promise<Finished> => start(...args).finished;
   return {
