@@ -1,4 +1,4 @@
-import { request, type Dispatcher } from "undici";
+import { request } from "undici";
 import { loadAccess, type PlatformAccess } from "./credentials.ts";
 import type { Context } from "./context.ts";
 import { CommandError } from "./errors.ts";
@@ -11,8 +11,6 @@ export interface PlatformClient {
   readonly access: PlatformAccess;
   /** One JSON answer. `path` begins with `/`. */
   call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
-  /** A response to be read by the caller, streamed or not; a refusal is thrown as an error already. */
-  post(path: string, body: unknown, accept: string): Promise<Dispatcher.ResponseData>;
   /** One event a line while the work goes on; resolves with the last one. */
   follow(path: string, body: unknown, onEvent: (event: unknown) => void): Promise<unknown>;
 }
@@ -45,12 +43,6 @@ export async function connectPlatform(context: Context): Promise<PlatformClient>
       if (response.statusCode >= 400) throw platformError(response.statusCode, text);
       return text === "" ? undefined : JSON.parse(text);
     },
-    post: async (path, body, accept) => {
-      const response = await send("POST", path, body, accept);
-      if (response.statusCode >= 400)
-        throw platformError(response.statusCode, await response.body.text());
-      return response;
-    },
     follow: async (path, body, onEvent) => {
       const response = await send("POST", path, body, "application/x-ndjson");
       if (response.statusCode >= 400)
@@ -80,7 +72,7 @@ async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 /** The platform's own `{error: {code, message, hint}}`. */
-export function platformError(status: number, text: string): CommandError {
+function platformError(status: number, text: string): CommandError {
   let error: { code?: string; message?: string; hint?: string; details?: unknown } = {};
   try {
     const body = JSON.parse(text) as { error?: typeof error; detail?: unknown };
