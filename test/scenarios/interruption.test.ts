@@ -1,7 +1,7 @@
 // Ctrl-C in the middle, and two at once. If one of these fails, a user who stops a command is left with a build that
 // goes on, a lock that nobody holds, or half a model; or two colleagues' pushes end in a mixture of both.
 import { randomFillSync } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -32,7 +32,7 @@ beforeAll(async () => {
     "interrupted-push/run.py": runner({ answer: "pushed" }),
     "interrupted-push/weights/model.safetensors": randomFillSync(Buffer.alloc(weightsBytes)),
     "interrupted-deploy/cog.yaml": minimal,
-    "interrupted-deploy/run.py": runner({ answer: "deployed", setupSeconds: 8 }),
+    "interrupted-deploy/run.py": runner({ answer: "deployed", setupSeconds: 4 }),
     // The same name in two places, as two checkouts of one repo have.
     "one/interrupted-twice/cog.yaml": minimal,
     "one/interrupted-twice/run.py": runner({ answer: "one" }),
@@ -78,10 +78,13 @@ describe("Ctrl-C in the middle of a push", () => {
     const modelId = "interruption/pushed";
     const directory = join(repo.directory, "interrupted-push");
     const started = byom.start("-C", directory, "push", modelId);
-    await started.seen(/leaving the engine for the registry/);
+    await expect.poll(bytesUnderWay, { timeout: promptTimeoutMs, interval: 20 }).toBeGreaterThan(0);
     const stderr = await interrupt(started);
     expect(stderr).not.toMatch(/^pushed /m);
-    expect((await byom.run("versions", modelId)).exitCode).toBe(1);
+    const tag = await fetch(`http://${registry.host}/v2/${modelId}/manifests/latest`);
+    expect(tag.status).toBe(404);
+    const versions = await byom.run("versions", modelId, "--json");
+    expect(JSON.parse(versions.stdout)).toMatchObject({ error: { code: "model_not_found" } });
 
     const pushed = await byom.json("-C", directory, "push", modelId);
     expect(pushed).toMatchObject({ version: 1, isChanged: true });
@@ -180,6 +183,18 @@ async function interrupt(started: Started): Promise<string> {
   expect({ exitCode, stdout }, stderr).toEqual({ exitCode: 130, stdout: "" });
   expect(stderr).toMatch(/^interrupted$/m);
   return stderr;
+}
+
+/** Bytes of uploads that the registry has begun to receive and not yet finished. */
+async function bytesUnderWay(): Promise<number> {
+  const files = await readdir(join(registry.directory, "storage"), { recursive: true }).catch(
+    () => [],
+  );
+  const sizes = files
+    .filter((file) => /\/_uploads\/[^/]+\/data$/.test(file))
+    .map(async (file) => (await stat(join(registry.directory, "storage", file))).size);
+  const settled = await Promise.allSettled(sizes);
+  return settled.reduce((sum, size) => sum + (size.status === "fulfilled" ? size.value : 0), 0);
 }
 
 /** Processes of this machine, containers included, that run the step itself rather than the shell around it. */
