@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createByom, type Byom } from "../support/byom.ts";
+import { removeImage } from "../support/images.ts";
 
 const modelId = "clones/random";
 
@@ -40,6 +41,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await byom[Symbol.asyncDispose]();
+  await removeImage("cog-random");
 });
 
 describe("clones of one snapshot", () => {

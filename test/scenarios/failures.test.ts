@@ -4,8 +4,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createByom, type Byom, type Finished } from "../support/byom.ts";
 import { listContainers } from "../support/containers.ts";
+import { removeImage } from "../support/images.ts";
 
 const modelId = "failures/model";
+const failing = ["setup-raises", "setup-exits", "setup-kills", "setup-hangs", "setup-eats-memory"];
 const label = `byom.model=${modelId}`;
 /** A failed push never takes longer than its model's deadline and this, whatever the machine does besides. */
 const pushTimeoutMs = 90_000;
@@ -35,6 +37,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await byom[Symbol.asyncDispose]();
+  await Promise.all(["echo", ...failing].map((name) => removeImage(`cog-${name}`)));
 });
 
 describe("a version whose setup()", () => {
@@ -61,6 +64,20 @@ describe("a version whose setup()", () => {
       expect(error.details.isOutOfMemory).toBe(false);
       expect(error.message).toContain("worker crashed");
       expect(error.details.logLines[0]).toBe("about to leave");
+      await expectFirstVersionAlone();
+    },
+    pushTimeoutMs,
+  );
+
+  it(
+    "takes the container down fails with its exit code",
+    async () => {
+      const { error } = await pushFailing("setup-kills");
+      expect(error).toMatchObject({
+        code: "deploy_failed",
+        details: { phase: "setup", exitCode: 137, isOutOfMemory: false },
+      });
+      expect(error.details.logLines[0]).toBe("pulling the plug");
       await expectFirstVersionAlone();
     },
     pushTimeoutMs,
