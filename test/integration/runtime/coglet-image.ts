@@ -19,6 +19,9 @@ class Predictor(BasePredictor):
         mode = os.environ.get("TEST_SETUP", "")
         print("setup begins in mode", mode, flush=True)
         time.sleep(float(os.environ.get("TEST_SETUP_SECONDS", "0")))
+        if mode in ("exit", "memory"):
+            # What is printed less than a moment before the end may die with the worker, inside Cog's server.
+            time.sleep(0.5)
         if mode == "raise":
             raise RuntimeError("the weights are not what they should be")
         if mode == "exit":
