@@ -62,21 +62,29 @@ export async function connectPlatform(context: Context): Promise<PlatformClient>
 }
 
 async function* linesOf(body: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  // A character may be cut in two by the network.
+  const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of body) {
-    const lines = (rest + chunk.toString("utf8")).split("\n");
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) if (line !== "") yield line;
   }
   if (rest !== "") yield rest;
 }
 
-/** The platform's own `{error: {code, message, hint}}`. */
+interface PlatformProblem {
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+  readonly details?: unknown;
+}
+
+/** The platform's own `{error: {code, message, hint}}`, or what a model's routes answer in Cog's shapes. */
 function platformError(status: number, text: string): CommandError {
-  let error: { code?: string; message?: string; hint?: string; details?: unknown } = {};
+  let error: PlatformProblem = {};
   try {
-    const body = JSON.parse(text) as { error?: typeof error; detail?: unknown };
-    error = body.error ?? { message: renderDetail(body.detail) };
+    error = readProblem(JSON.parse(text));
   } catch {
     // A proxy's page instead of JSON: the status says what can be said.
   }
@@ -86,6 +94,14 @@ function platformError(status: number, text: string): CommandError {
     ...(error.hint !== undefined && { hint: error.hint }),
     ...(error.details !== undefined && { details: error.details }),
   });
+}
+
+function readProblem(answer: unknown): PlatformProblem {
+  const body = answer as { error?: PlatformProblem | string; code?: string; detail?: unknown };
+  if (typeof body.error === "string") {
+    return { message: body.error, ...(body.code !== undefined && { code: body.code }) };
+  }
+  return body.error ?? { message: renderDetail(body.detail) };
 }
 
 /** Cog's shape: `{detail: "…"}` or `{detail: [{loc, msg}]}`. */
