@@ -15,7 +15,7 @@ import { startRegistry, type TestRegistry } from "../support/registry.ts";
 const stepSeconds = `60.${process.pid}`;
 const promptTimeoutMs = 45_000;
 /** What the registry takes in seconds, so that there is a middle. */
-const weightsBytes = 256 * 1024 ** 2;
+const weightsBytes = 128 * 1024 ** 2;
 const minimal = 'build:\n  python_version: "3.11"\nrun: run.py:Runner\n';
 
 let byom: Byom;
