@@ -59,7 +59,7 @@ function notFound(catalog: Catalog, reference: string): GatewayError {
     known.length === 0
       ? "No model is deployed yet."
       : `Deployed models: ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", …" : ""}.`;
-  return new GatewayError("model_not_found", `There is no model ${reference}. ${hint}`, {
+  return new GatewayError("model_not_found", `There is no model ${reference}.`, {
     parameter: "model",
     hint,
   });
