@@ -9,6 +9,9 @@ const containerPort = "5000/tcp";
 /** Seconds that a container gets between SIGTERM and SIGKILL. */
 const stopGraceS = 5;
 
+/** Creating takes tenths of a second; an engine that hangs must not hold the command for ever. */
+const createTimeoutMs = 30_000;
+
 /** Which GPUs a container sees: Docker's `--gpus all`, `--gpus 2`, `--gpus device=0,1`. */
 export type GpuRequest = "all" | number | readonly string[];
 
@@ -27,7 +30,11 @@ export interface ContainerOptions {
 /** Creates and starts; a container that does not start is removed again. */
 export async function startContainer(options: ContainerOptions): Promise<Container> {
   const { engine, imageName, signal } = options;
-  const container = await requestEngine(`create a container of ${imageName}`, { signal }, () =>
+  signal?.throwIfAborted();
+  // The engine carries out a creation that is cut off: it is waited for, so that no container is left over.
+  const limit = AbortSignal.timeout(createTimeoutMs);
+  const name = `create a container of ${imageName}`;
+  const container = await requestEngine(name, { signal: limit }, () =>
     engine.docker.createContainer({
       Image: imageName,
       Env: Object.entries(options.environment ?? {}).map(([name, value]) => `${name}=${value}`),
@@ -47,10 +54,11 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
         ExtraHosts: ["host.docker.internal:host-gateway"],
         ...(options.gpus === undefined ? {} : { DeviceRequests: [renderGpus(options.gpus)] }),
       },
-      ...(signal === undefined ? {} : { abortSignal: signal }),
+      abortSignal: limit,
     }),
   );
   try {
+    signal?.throwIfAborted();
     await requestEngine(`start a container of ${imageName}`, { signal, hint: startHint }, () =>
       container.start(signal === undefined ? {} : { abortSignal: signal }),
     );

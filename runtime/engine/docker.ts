@@ -28,6 +28,9 @@ export interface DockerEngineOptions {
   readonly credentials?: (registry: string) => Promise<AuthConfig | undefined>;
 }
 
+/** Creating or removing a container takes tenths of a second; an engine that hangs must not hold its callers for ever. */
+const createTimeoutMs = 30_000;
+
 /** Engine over Docker's Engine API (1.41 and newer). */
 export function createDockerEngine(options: DockerEngineOptions): Engine {
   return new DockerEngine(options);
@@ -78,10 +81,15 @@ class DockerEngine implements Engine {
     const { isLocal } = this.#info ?? (await this.info({ signal }));
     await this.#ensureNetwork(spec.network, signal);
     const body = containerOptions(spec, { isPublished: !isLocal });
-    const container = await callEngine(`create container ${spec.name}`, signal, () =>
-      this.#docker.createContainer({ ...body, abortSignal: signal }),
+    signal.throwIfAborted();
+    // The engine carries out a creation that is cut off: it is waited for, so that nothing is left that nobody knows.
+    const limit = AbortSignal.timeout(createTimeoutMs);
+    const { id } = await callEngine(`create container ${spec.name}`, limit, () =>
+      this.#docker.createContainer({ ...body, abortSignal: limit }),
     );
-    return container.id;
+    if (signal.aborted) await this.remove(id, { signal: AbortSignal.timeout(createTimeoutMs) });
+    signal.throwIfAborted();
+    return id;
   }
 
   async start(containerId: string, { signal }: { signal: AbortSignal }): Promise<void> {
