@@ -179,6 +179,19 @@ describe("the engine", () => {
     ]);
   });
 
+  it("removes a container whose creation was interrupted: the engine makes it all the same", async () => {
+    answers["GET /networks/byom"] = [[200, { Id: "n" }]];
+    answers["POST /containers/create"] = [[201, { Id: "abc" }]];
+    answers["DELETE /containers/abc"] = [[204, {}]];
+    const controller = new AbortController();
+    // Aborted while the engine has the request and has not answered yet.
+    server.prependListener("request", ({ url }) => {
+      if (url?.startsWith("/containers/create") === true) controller.abort(new Error("enough"));
+    });
+    await expect(engine.create(spec, { signal: controller.signal })).rejects.toThrow("enough");
+    expect(calls.at(-1)).toBe("DELETE /containers/abc");
+  });
+
   it("takes a container that is gone, or was stopped, for stopped and removed", async () => {
     answers["POST /containers/abc/stop"] = [
       [304, {}],
