@@ -20,6 +20,7 @@ import {
 } from "../runtime/index.ts";
 import { loadCredentials } from "../registry-client/index.ts";
 import { createCatalog } from "./catalog.ts";
+import { CommandError } from "./errors.ts";
 
 /** The composition root of the platform: runtime and gateway behind one port, in one process. */
 export interface Platform {
@@ -178,10 +179,26 @@ async function listen(server: Server, options: PlatformOptions): Promise<string>
   // A prediction may take minutes before its first byte; the gateway has deadlines of its own.
   server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    server.once("error", (error) => reject(describeListenFailure(error, options)));
     server.listen(options.port, options.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
   const host = options.host === "0.0.0.0" || options.host === "::" ? "127.0.0.1" : options.host;
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function describeListenFailure(error: Error, { host, port }: PlatformOptions): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") return error;
+  const reason = {
+    EADDRINUSE: "another process listens there",
+    EACCES: "ports below 1024 are root's",
+    EADDRNOTAVAIL: "this machine does not have that address",
+  }[code];
+  return new CommandError({
+    code: "listen_failed",
+    message: `cannot listen on ${host}:${port}: ${reason}`,
+    hint: "choose another one: byom up --port 8801",
+    cause: error,
+  });
 }
