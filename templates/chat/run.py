@@ -45,27 +45,30 @@ class Runner(BaseRunner):
             "stream_options": {"include_usage": True},
         }
         chunks: queue.Queue = queue.Queue()
-        worker = threading.Thread(target=self._generate, args=(request, chunks), daemon=True)
-        worker.start()
-        while (chunk := chunks.get()) is not None:
-            if "error" in chunk or "code" in chunk:
-                raise RuntimeError(str(chunk))
-            if usage := chunk.get("usage"):
-                self.record_metric("input_tokens", usage["prompt_tokens"])
-                self.record_metric("output_tokens", usage["completion_tokens"])
-            for choice in chunk.get("choices", []):
-                if text := choice["delta"].get("content"):
-                    yield text
-        worker.join()
+        is_done = threading.Event()
 
-    def _generate(self, request: dict, chunks: queue.Queue) -> None:
-        def forward(chunk: dict) -> bool:
-            chunks.put(chunk)
-            return False  # True would stop the generation
+        def generate() -> None:
+            def forward(chunk: dict) -> bool:
+                chunks.put(chunk)
+                return is_done.is_set()  # True stops the generation
 
+            try:
+                self.server.handle_chat_completions(request, forward)
+            except Exception as error:
+                chunks.put({"error": str(error)})
+            finally:
+                chunks.put(None)
+
+        threading.Thread(target=generate, daemon=True).start()
         try:
-            self.server.handle_chat_completions(request, forward)
-        except Exception as error:
-            chunks.put({"error": str(error)})
+            while (chunk := chunks.get()) is not None:
+                if "error" in chunk or "code" in chunk:
+                    raise RuntimeError(str(chunk))
+                if usage := chunk.get("usage"):
+                    self.record_metric("input_tokens", usage["prompt_tokens"])
+                    self.record_metric("output_tokens", usage["completion_tokens"])
+                for choice in chunk.get("choices", []):
+                    if text := choice["delta"].get("content"):
+                        yield text
         finally:
-            chunks.put(None)
+            is_done.set()  # also when the caller left
