@@ -1,6 +1,6 @@
 // `npm test`: everything that must hold before a change lands, from style to real engines. Each step is one
 // command that can be run alone; the first that fails ends the run.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,17 @@ interface Step {
   readonly name: string;
   readonly command: readonly string[];
 }
+
+/** What some tests need beside the host: a test whose tool is missing says so and skips. */
+const testTools: readonly { readonly name: string; readonly isPresent: () => boolean }[] = [
+  { name: "skopeo", isPresent: () => isInstalled("skopeo") },
+  { name: "openssl", isPresent: () => isInstalled("openssl") },
+  {
+    name: "python3-venv",
+    isPresent: () =>
+      spawnSync("python3", ["-c", "import ensurepip"], { stdio: "ignore" }).status === 0,
+  },
+];
 
 const steps: readonly Step[] = [
   { name: "lint", command: ["oxlint", "--type-aware", "--quiet"] },
@@ -67,9 +78,8 @@ function run(command: readonly string[]): Promise<number> {
   });
 }
 
-/** Second opinions that some tests ask: a test whose tool is missing says so and skips. */
 function installTestTools(): readonly Step[] {
-  const missing = ["skopeo", "openssl"].filter((tool) => !isInstalled(tool));
+  const missing = testTools.filter((tool) => !tool.isPresent()).map((tool) => tool.name);
   if (missing.length === 0) return [];
   if (process.getuid?.() !== 0 || !isInstalled("apt-get")) {
     console.log(

@@ -14,6 +14,9 @@ const bytesPerUnit: Readonly<Record<string, number>> = {
   kb: 1000,
   mb: 1000 ** 2,
   gb: 1000 ** 3,
+  ki: 1024,
+  mi: 1024 ** 2,
+  gi: 1024 ** 3,
   kib: 1024,
   mib: 1024 ** 2,
   gib: 1024 ** 3,
@@ -24,7 +27,7 @@ export function parseDurationMs(text: string | null | undefined): number | undef
   return parseQuantity(text, millisecondsPerUnit, "s");
 }
 
-/** `4GiB`, `512m` (as Docker reads it: MiB), `2GB`; a number alone is bytes. Undefined for anything else. */
+/** `4GiB`, `4Gi` (as Kubernetes writes it), `512m` (as Docker reads it: MiB), `2GB`; a number alone is bytes. Undefined for anything else. */
 export function parseBytes(text: string | null | undefined): number | undefined {
   return parseQuantity(text, bytesPerUnit, "b");
 }
