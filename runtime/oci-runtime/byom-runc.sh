@@ -46,6 +46,7 @@ huge_pages_begin() {
     echo always >"$thp/enabled"
     echo always >"$thp/defrag"
   ) 9>"$state/lock" 2>/dev/null
+  printf 'huge-pages on\n' >>"$outcome"
   return 0
 }
 

@@ -55,16 +55,12 @@ export interface WrapperFiles {
   readonly work: string;
 }
 
-/**
- * From this size on memory is filled with huge pages. Where the host's memory was in use before they are several times
- * faster (8.5 instead of 1.4 GB/s); in a virtual machine that touches it for the first time they are slower than the
- * small pages that the kernel has at hand (0.3 GB/s), and a small snapshot gains nothing worth that risk.
- */
-const hugePagesFromBytes = 512 << 20;
-
-/** What the marker of a restore says. */
-export function restoreMarker(snapshotDirectory: string, memoryBytes: number): string {
-  return `${snapshotDirectory}\n${memoryBytes >= hugePagesFromBytes ? "huge-pages\n" : ""}`;
+/** The marker of a container that is to be restored. */
+export function restoreMarker(
+  snapshotDirectory: string,
+  options: { readonly usesHugePages: boolean },
+): string {
+  return `${snapshotDirectory}\n${options.usesHugePages ? "huge-pages\n" : ""}`;
 }
 
 /** @see WrapperFiles */

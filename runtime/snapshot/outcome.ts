@@ -6,6 +6,8 @@ export interface Outcome {
   /** Why it is not restored, with CRIU's own words where there are any. */
   readonly reason?: string;
   readonly phases: readonly StartPhase[];
+  /** Memory was filled with the host's huge pages. */
+  readonly usesHugePages: boolean;
 }
 
 /** Phases by the wrapper's own times; what happens within `criu` is in CRIU's log. */
@@ -16,6 +18,7 @@ export function parseOutcome(text: string): Outcome {
   });
   const value = (word: string): string | undefined => lines.find((l) => l.word === word)?.value;
   const at = (word: string): number => Number(value(word) ?? Number.NaN);
+  const usesHugePages = value("huge-pages") === "on";
   const phases: StartPhase[] = [
     { name: "files", ms: at("files") - at("begin") },
     { name: "criu", ms: at("restore") - at("files") },
@@ -28,12 +31,12 @@ export function parseOutcome(text: string): Outcome {
         ),
     },
   ].filter((phase) => !Number.isNaN(phase.ms));
-  if (value("result") === "restored") return { restored: true, phases };
+  if (value("result") === "restored") return { restored: true, phases, usesHugePages };
   const details = lines
     .filter((line) => line.word === "detail")
     .map((line) => line.value.replace(criuPrefix, ""));
   const reason = value("reason") ?? "the OCI runtime did not finish";
-  return { restored: false, reason: [reason, ...details].join("; "), phases };
+  return { restored: false, reason: [reason, ...details].join("; "), phases, usesHugePages };
 }
 
 /** Time and source position of a line in CRIU's log: `(00.078649) Error (criu/protobuf.c:72): `. */

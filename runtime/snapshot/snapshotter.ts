@@ -19,6 +19,7 @@ import { thaw, type RuncPaths } from "./dump.ts";
 import { askHelpers, assertAllSucceeded, restoredTimeoutMs } from "./helper.ts";
 import { compatibilityKey, explainDifference, keyIdentity } from "./key.ts";
 import { parseOutcome, type Outcome } from "./outcome.ts";
+import { PageSizeChoice } from "./page-size.ts";
 import { readInitPid } from "./processes.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { CompatibilityKey, Snapshot, Snapshotter, StartPhase, WarmUp } from "./snapshot.ts";
@@ -83,6 +84,7 @@ interface Context {
 class HostSnapshotter implements Snapshotter {
   readonly capability: Snapshotter["capability"];
   readonly #context: Context;
+  readonly #pageSizes = new PageSizeChoice();
   /** By key: a second caller joins the first. */
   readonly #captures = new Map<string, Promise<Snapshot>>();
 
@@ -164,7 +166,8 @@ class HostSnapshotter implements Snapshotter {
     ).catch(() => {});
     const { marker } = wrapperFiles(stateDirectory, containerId);
     await mkdir(dirname(marker), { recursive: true, mode: 0o700 });
-    const text = restoreMarker(path, sizeOf(pageImages(stored)));
+    const pages = this.#pageSizes.choose(sizeOf(pageImages(stored)));
+    const text = restoreMarker(path, { usesHugePages: pages === "huge" });
     await writeFile(`${marker}.new`, text, { mode: 0o600 });
     await rename(`${marker}.new`, marker);
   }
@@ -175,7 +178,8 @@ class HostSnapshotter implements Snapshotter {
     const text = await readFile(files.outcome, "utf8").catch(() => "");
     await rm(files.marker, { force: true });
     if (text === "") {
-      return { restored: false, reason: "the OCI runtime left no word of a restore", phases: [] };
+      const reason = "the OCI runtime left no word of a restore";
+      return { restored: false, reason, phases: [], usesHugePages: false };
     }
     const path = /^snapshot (.*)$/m.exec(text)?.[1] ?? "";
     const stored = await directory.read(basename(path));
@@ -183,7 +187,13 @@ class HostSnapshotter implements Snapshotter {
     const outcome = parseOutcome(text);
     if (!outcome.restored) return outcome;
     const log = await readFile(join(files.work, "restore.log"), "latin1").catch(() => "");
-    return { ...outcome, phases: [...outcome.phases, ...readRestoreLog(log, memory)] };
+    const inside = readRestoreLog(log, memory);
+    const fill = inside.find((phase) => phase.name === "memory");
+    if (fill?.bytes !== undefined) {
+      const pages = outcome.usesHugePages ? "huge" : "small";
+      this.#pageSizes.record(pages, { bytes: fill.bytes, ms: fill.ms });
+    }
+    return { ...outcome, phases: [...outcome.phases, ...inside] };
   }
 
   async prove(

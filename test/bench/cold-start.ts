@@ -41,7 +41,7 @@ const models: readonly Model[] = [
     id: "bench/torch",
     name: "torch at GPT-2 size",
     source: "../fixtures/torch-gpt2",
-    input: async () => ({ text: "Once upon a time", tokens: 1 }),
+    input: async () => ({ text: "Hi", tokens: 1 }),
     goalRatio: 5,
   },
 ];

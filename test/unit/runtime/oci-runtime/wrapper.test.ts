@@ -94,7 +94,7 @@ describe("a restore", () => {
     expect(run("--root", "/r", "start", id).status).toBe(0);
     expect(await calls()).toHaveLength(1);
     expect(await outcome()).toMatch(
-      /^begin \d{13}\nsnapshot .*\nfiles \d{13}\nrestore \d{13}\nresult restored\n$/,
+      /^begin \d{13}\nsnapshot .*\nfiles \d{13}\nhuge-pages on\nrestore \d{13}\nresult restored\n$/,
     );
   });
 
@@ -157,7 +157,7 @@ describe("huge pages", () => {
   });
 
   it("are left alone for a little memory", async () => {
-    await mark(1 << 20);
+    await mark(false);
     create();
     expect(await settings()).toEqual(["always [madvise] never"]);
     expect(await outcome()).toContain("result restored\n");
@@ -253,10 +253,10 @@ async function script(path: string, text: string): Promise<void> {
   await chmod(path, 0o755);
 }
 
-async function mark(memoryBytes = 1 << 30): Promise<void> {
+async function mark(usesHugePages = true): Promise<void> {
   const { marker } = wrapperFiles(state, id);
   await mkdir(join(state, "restore"), { recursive: true });
-  await writeFile(marker, restoreMarker(snapshot, memoryBytes));
+  await writeFile(marker, restoreMarker(snapshot, { usesHugePages }));
 }
 
 async function pack(files: Readonly<Record<string, string>>): Promise<void> {

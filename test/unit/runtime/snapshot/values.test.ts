@@ -82,6 +82,7 @@ describe("the wrapper's outcome", () => {
         { name: "files", ms: 20 },
         { name: "criu", ms: 480 },
       ],
+      usesHugePages: false,
     });
   });
 
@@ -98,6 +99,7 @@ describe("the wrapper's outcome", () => {
         { name: "criu", ms: 80 },
         { name: "fall-back", ms: 50 },
       ],
+      usesHugePages: false,
     });
   });
 
