@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 
 import type { ContainerState, Engine } from "../engine/engine.ts";
 import { StartError, type StartPhaseName } from "../errors.ts";
@@ -29,7 +28,7 @@ export async function diagnose(input: {
     containerId === undefined
       ? [undefined, ""]
       : await Promise.all([
-          inspectEnd(engine, containerId, signal).catch(() => undefined),
+          engine.inspect(containerId, { signal }).catch(() => undefined),
           engine.logs(containerId, { lines: engineLogLines, signal }).catch(() => ""),
         ]);
   const isOutOfMemory = state?.isOutOfMemory === true || (await wasKilledForMemory(state));
@@ -44,22 +43,6 @@ export async function diagnose(input: {
     hint: hintFor({ phase, isOutOfMemory, exitCode, code: input.code }),
     cause: input.cause,
   });
-}
-
-/** The engine hears of an exit and of exhausted memory by two events, in either order. */
-const outOfMemoryEventMs = 300;
-/** 128 + SIGKILL, which is also how the kernel ends a process that takes too much. */
-const killedExitCode = 137;
-
-async function inspectEnd(
-  engine: Engine,
-  containerId: string,
-  signal: AbortSignal,
-): Promise<ContainerState | undefined> {
-  const state = await engine.inspect(containerId, { signal });
-  if (state?.exitCode !== killedExitCode || state.isOutOfMemory) return state;
-  await delay(outOfMemoryEventMs, undefined, { signal });
-  return await engine.inspect(containerId, { signal });
 }
 
 /**
@@ -102,8 +85,7 @@ function hintFor(facts: {
   if (facts.code === "start_timeout") {
     return "if setup() needs longer than this, raise setup_timeout in byom.yaml";
   }
-  if (facts.exitCode === killedExitCode)
-    return "the container was killed: by hand, or for its memory";
+  if (facts.exitCode === 137) return "the container was killed: by hand, or for its memory";
   if (facts.phase === "setup")
     return "read the log lines above, then try it locally with `byom run`";
   return "see `byom doctor` for the state of the engine";
