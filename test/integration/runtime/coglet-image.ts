@@ -1,13 +1,9 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-
 import type Docker from "dockerode";
-import { pack } from "tar-stream";
+import { buildTestImage } from "../../support/build-image.ts";
 
 /** Python from Debian's packages, as `byom host base-image` makes it. */
 const baseImage = "byom-base/python:3.11";
 const tag = "byom-test/runtime-coglet:latest";
-const hostBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 /** How setup() and predict() behave is chosen by environment variables, so that one image serves every test. */
 const predictor = `
@@ -81,24 +77,9 @@ CMD ["python", "-m", "cog.server.http"]
 /** Builds the image unless the engine has it already, and returns its ID. */
 export async function ensureCogletImage(docker: Docker): Promise<string> {
   await docker.getImage(baseImage).inspect();
-  const context = pack();
-  context.entry({ name: "Dockerfile" }, dockerfile);
-  context.entry({ name: "predict.py" }, predictor);
-  context.entry({ name: "openapi_schema.json" }, JSON.stringify(schema));
-  context.entry({ name: "ca.crt" }, existsSync(hostBundle) ? await readFile(hostBundle) : "");
-  context.finalize();
-  const stream = await docker.buildImage(context as unknown as NodeJS.ReadableStream, {
-    t: tag,
-    version: "2",
+  return await buildTestImage(docker, tag, {
+    Dockerfile: dockerfile,
+    "predict.py": predictor,
+    "openapi_schema.json": JSON.stringify(schema),
   });
-  await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(stream, (error, records) => {
-      const failure = (records as { error?: string }[] | null)?.find((record) => record.error);
-      if (error !== null) reject(error);
-      else if (failure !== undefined) reject(new Error(failure.error));
-      else resolve();
-    });
-  });
-  const { Id } = await docker.getImage(tag).inspect();
-  return Id;
 }

@@ -1,13 +1,11 @@
-import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 
 import type Docker from "dockerode";
-import { pack } from "tar-stream";
+import { buildTestImage } from "../../../support/build-image.ts";
 
 /** Python from Debian's packages, as `byom host base-image` makes it. */
 export const baseImage = "byom-base/python:3.11";
 const tag = "byom-test/snapshot-clone:latest";
-const hostBundle = "/etc/ssl/certs/ca-certificates.crt";
 const helper = new URL("../../../../builder/python-helper/", import.meta.url);
 
 /** Shows of each clone what must be its own and what must be shared. */
@@ -76,28 +74,14 @@ CMD ["python", "-m", "cog.server.http"]
 
 /** Builds the image, from the engine's cache when it was built before, and returns its ID. */
 export async function ensureCloneImage(docker: Docker): Promise<string> {
-  const context = pack();
-  context.entry({ name: "Dockerfile" }, dockerfile);
-  context.entry({ name: "predict.py" }, predictor);
-  context.entry({ name: "ca.crt" }, existsSync(hostBundle) ? await readFile(hostBundle) : "");
-  context.entry({ name: "byom.pth" }, await readFile(new URL("byom.pth", helper)));
+  const files: Record<string, string | Buffer> = {
+    Dockerfile: dockerfile,
+    "predict.py": predictor,
+    "byom.pth": await readFile(new URL("byom.pth", helper)),
+  };
   for (const name of await readdir(new URL("byom/", helper))) {
-    if (!name.endsWith(".py")) continue;
-    context.entry({ name: `byom/${name}` }, await readFile(new URL(`byom/${name}`, helper)));
+    if (name.endsWith(".py"))
+      files[`byom/${name}`] = await readFile(new URL(`byom/${name}`, helper));
   }
-  context.finalize();
-  const stream = await docker.buildImage(context as unknown as NodeJS.ReadableStream, {
-    t: tag,
-    version: "2",
-  });
-  await new Promise<void>((resolve, reject) => {
-    docker.modem.followProgress(stream, (error, records) => {
-      const failure = (records as { error?: string }[] | null)?.find((record) => record.error);
-      if (error !== null) reject(error);
-      else if (failure !== undefined) reject(new Error(failure.error));
-      else resolve();
-    });
-  });
-  const { Id } = await docker.getImage(tag).inspect();
-  return Id;
+  return await buildTestImage(docker, tag, files);
 }
