@@ -1,19 +1,22 @@
 import { access, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "node:path";
+import { HostError } from "../errors.ts";
 
 /** Where Debian's packages come from on this host, and which keys sign them. */
 export interface DebianMirror {
-  /** `http://deb.debian.org/debian`. */
+  /** `http://mirror.example/debian`. */
   readonly url: string;
   readonly securityUrl?: string;
   readonly keyring: string;
 }
 
-const usualMirror = "http://deb.debian.org/debian";
 const usualKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** The mirror that the host's own apt sources name (a company's, maybe), else Debian's. */
+/**
+ * The mirror that the host's own apt sources name, a company's maybe.
+ * @throws HostError HOST_PACKAGES_UNSUPPORTED when none of them is Debian's.
+ */
 export async function findDebianMirror(options: {
   directory?: string;
   signal: AbortSignal;
@@ -28,9 +31,16 @@ export async function findDebianMirror(options: {
   const isDebian = (entry: SourceEntry): boolean => /\/debian\/?$/.test(entry.url);
   const main = entries.find(isDebian);
   const security = entries.find((entry) => /\/debian-security\/?$/.test(entry.url));
-  const keyring = main?.keyring ?? usualKeyring;
+  if (main === undefined) {
+    throw new HostError(
+      "HOST_PACKAGES_UNSUPPORTED",
+      `none of the apt sources in ${directory} is a Debian mirror, and packages are needed from one`,
+      { hint: `add one: deb [signed-by=${usualKeyring}] MIRROR stable main` },
+    );
+  }
+  const keyring = main.keyring ?? usualKeyring;
   return {
-    url: main?.url ?? usualMirror,
+    url: main.url,
     ...(security === undefined ? {} : { securityUrl: security.url }),
     keyring: (await isReadable(keyring)) ? keyring : usualKeyring,
   };

@@ -39,7 +39,7 @@ test("index settings come along; paths of this host do not exist in a container 
     [
       "[global]",
       "index-url = https://user:secret@pypi.example.com/simple",
-      "find-links = /opt/wheels",
+      "find-links = /srv/wheels",
       "cert = /etc/company.pem",
       "# a comment",
       "extra-index-url =",
@@ -51,7 +51,7 @@ test("index settings come along; paths of this host do not exist in a container 
   );
   const environment = {
     HOME: home,
-    PIP_FIND_LINKS: "/opt/wheels",
+    PIP_FIND_LINKS: "/srv/wheels",
     PIP_TRUSTED_HOST: "a.example b.example",
   };
   const { pipConfig } = await loadHostTrust({ environment });

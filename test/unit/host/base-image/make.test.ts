@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { baseImageCommand } from "../../../../host/base-image/make.ts";
 
 const mirror = {
-  url: "http://deb.debian.org/debian",
-  securityUrl: "http://deb.debian.org/debian-security",
+  url: "http://mirror.example/debian",
+  securityUrl: "http://mirror.example/debian-security",
   keyring: "/usr/share/keyrings/debian-archive-keyring.gpg",
 };
 
@@ -13,9 +13,9 @@ describe("the command that makes a Python base", () => {
     expect(command.slice(-5)).toEqual([
       "trixie",
       "-",
-      "deb http://deb.debian.org/debian trixie main",
-      "deb http://deb.debian.org/debian trixie-updates main",
-      "deb http://deb.debian.org/debian-security trixie-security main",
+      "deb http://mirror.example/debian trixie main",
+      "deb http://mirror.example/debian trixie-updates main",
+      "deb http://mirror.example/debian-security trixie-security main",
     ]);
     expect(command).toContain(
       "--include=python3,python3-pip,python3-venv,python-is-python3,ca-certificates,tini",
@@ -26,8 +26,8 @@ describe("the command that makes a Python base", () => {
     const { securityUrl: _, ...plain } = mirror;
     expect(baseImageCommand("3.11", plain).slice(-3)).toEqual([
       "-",
-      "deb http://deb.debian.org/debian bookworm main",
-      "deb http://deb.debian.org/debian bookworm-updates main",
+      "deb http://mirror.example/debian bookworm main",
+      "deb http://mirror.example/debian bookworm-updates main",
     ]);
   });
 

@@ -63,6 +63,9 @@ it("one-line sources with their keyring are read, disabled and commented ones ar
   });
 });
 
-it("a host without Debian sources gets Debian's own mirror", async () => {
-  expect((await findDebianMirror({ directory, signal })).url).toBe("http://deb.debian.org/debian");
+it("a host without Debian sources is told to add one", async () => {
+  await expect(findDebianMirror({ directory, signal })).rejects.toMatchObject({
+    code: "HOST_PACKAGES_UNSUPPORTED",
+    hint: expect.stringContaining("MIRROR"),
+  });
 });
