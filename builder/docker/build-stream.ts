@@ -26,7 +26,10 @@ export async function followBuild(options: {
 }): Promise<void> {
   const progress = createProgress(options.onEvent);
   let isFinished = false;
-  for await (const line of createInterface({ input: options.stream })) {
+  const lines = createInterface({ input: options.stream });
+  // readline leaves its input's errors to others, and an abort may come when nobody reads any more.
+  options.stream.on("error", () => lines.close());
+  for await (const line of lines) {
     if (line.trim() === "") continue;
     const record = recordSchema.parse(JSON.parse(line));
     if (record.error !== undefined) throw progress.failure(record.error);
