@@ -3,13 +3,17 @@ import type { Runtime, Version } from "../runtime/index.ts";
 
 /** The runtime's models as the gateway's catalog: read from memory at each call, so a deploy shows at once. */
 export function createCatalog(runtime: Runtime): Catalog {
+  const get = (modelId: string): CatalogEntry | undefined => {
+    const version = runtime.models().find(({ id }) => id === modelId)?.live;
+    return version === undefined ? undefined : toEntry(version);
+  };
   const live = (): readonly CatalogEntry[] =>
     runtime.models().flatMap((model) => (model.live === undefined ? [] : [toEntry(model.live)]));
   return {
-    get: (modelId) => live().find((entry) => entry.id === modelId),
+    get,
     list: live,
     versions: (modelId) => {
-      const current = live().find((entry) => entry.id === modelId);
+      const current = get(modelId);
       if (current === undefined) return [];
       const others = runtime
         .versions(modelId)

@@ -14,5 +14,4 @@ export interface Context {
   readonly isVerbose: boolean;
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
-  readonly stdin: NodeJS.ReadableStream;
 }

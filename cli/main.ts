@@ -77,7 +77,6 @@ async function dispatch(
     output,
     isVerbose: flags.has("verbose"),
     signal,
-    stdin: process.stdin,
   };
   await command.run({ flags, positionals, context });
 }

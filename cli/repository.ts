@@ -14,7 +14,7 @@ import {
 } from "../builder/index.ts";
 import { loadHostSettings } from "../host/index.ts";
 import type { Context } from "./context.ts";
-import type { Option } from "./command.ts";
+import type { Flags, Option } from "./command.ts";
 
 /** A model repo, read and planned. */
 export interface Repository {
@@ -40,6 +40,15 @@ export interface PlanFlags {
   readonly file: string | undefined;
   readonly tag: string | undefined;
   readonly baseImage: string | undefined;
+}
+
+/** The values of {@link planOptions}. */
+export function readPlanFlags(flags: Flags): PlanFlags {
+  return {
+    file: flags.text("file"),
+    tag: flags.text("tag"),
+    baseImage: flags.text("base-image"),
+  };
 }
 
 /**

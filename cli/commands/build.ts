@@ -8,7 +8,7 @@ import {
 import type { Command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { formatDuration } from "../output.ts";
-import { loadRepository, planOptions, type Repository } from "../repository.ts";
+import { loadRepository, planOptions, readPlanFlags, type Repository } from "../repository.ts";
 import { createBuildReporter } from "../report/build.ts";
 
 export const build: Command = {
@@ -16,11 +16,7 @@ export const build: Command = {
   options: planOptions,
   async run({ flags, context }) {
     const startedAt = performance.now();
-    const repository = await loadRepository(context, {
-      file: flags.text("file"),
-      tag: flags.text("tag"),
-      baseImage: flags.text("base-image"),
-    });
+    const repository = await loadRepository(context, readPlanFlags(flags));
     const { image } = await buildRepository(context, repository);
     context.output.note(`built in ${formatDuration(performance.now() - startedAt)}`);
     context.output.answer(image.name, {

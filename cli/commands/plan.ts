@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { renderDockerfile, renderPlan } from "../../builder/index.ts";
 import type { Command } from "../command.ts";
-import { loadRepository, planOptions } from "../repository.ts";
+import { loadRepository, planOptions, readPlanFlags } from "../repository.ts";
 
 export const plan: Command = {
   usage: "[DIR] [--dockerfile]",
@@ -12,10 +12,7 @@ export const plan: Command = {
   },
   async run({ positionals, flags, context }) {
     const directory = resolve(context.directory, positionals[0] ?? ".");
-    const repository = await loadRepository(
-      { ...context, directory },
-      { file: flags.text("file"), tag: flags.text("tag"), baseImage: flags.text("base-image") },
-    );
+    const repository = await loadRepository({ ...context, directory }, readPlanFlags(flags));
     const { plan: made, problems } = repository;
     if (flags.has("dockerfile")) {
       const text = renderDockerfile(made);

@@ -1,4 +1,4 @@
-import { connectEngine, pushBuiltImage, type DeploySettings } from "../../builder/index.ts";
+import { pushBuiltImage, type DeploySettings } from "../../builder/index.ts";
 import { loadHostSettings } from "../../host/index.ts";
 import {
   createRegistryClient,
@@ -15,7 +15,7 @@ import { connectPlatform, type PlatformClient } from "../platform-client.ts";
 import { readExampleInput } from "../prediction-input.ts";
 import { createBuildReporter, createUploadReporter } from "../report/build.ts";
 import { createDeployReporter, type Deployed } from "../report/deploy.ts";
-import { loadRepository, planOptions, type Repository } from "../repository.ts";
+import { loadRepository, planOptions, readPlanFlags, type Repository } from "../repository.ts";
 import { buildRepository } from "./build.ts";
 
 const modelIdPattern = /^[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/;
@@ -34,18 +34,14 @@ export const push: Command = {
   },
   async run({ positionals, flags, context }) {
     const startedAt = performance.now();
-    const repository = await loadRepository(context, {
-      file: flags.text("file"),
-      tag: flags.text("tag"),
-      baseImage: flags.text("base-image"),
-    });
+    const repository = await loadRepository(context, readPlanFlags(flags));
     const target = await findTarget(context, repository, positionals[0]);
     const percent = readPercent(flags);
     // Whether there is a platform to deploy to is known before minutes go into a build.
     const platform = flags.has("no-deploy") ? undefined : await connectPlatform(context);
     await platform?.call("GET", "/api/v1/status");
-    const { image } = await buildRepository(context, repository);
-    const pushed = await pushToRegistry(context, { image, target });
+    const { image, engine } = await buildRepository(context, repository);
+    const pushed = await pushToRegistry(context, { image, engine, target });
     if (platform === undefined) {
       const { reference, digest } = pushed;
       return context.output.answer(reference, {
@@ -144,7 +140,11 @@ function readPercent(flags: Flags): number | undefined {
 
 async function pushToRegistry(
   context: Context,
-  { image, target }: { image: Parameters<typeof pushBuiltImage>[0]["image"]; target: Target },
+  {
+    image,
+    engine,
+    target,
+  }: Pick<Parameters<typeof pushBuiltImage>[0], "image" | "engine"> & { target: Target },
 ): Promise<PushedImage> {
   const { environment, homeDirectory, signal, output } = context;
   const { registry } = target;
@@ -152,7 +152,7 @@ async function pushToRegistry(
   const onEvent = createUploadReporter(output);
   return await pushBuiltImage({
     image,
-    engine: await connectEngine({ environment, signal }),
+    engine,
     client: createRegistryClient({
       registry,
       proxy: proxyFromEnvironment(environment),

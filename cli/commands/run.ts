@@ -3,7 +3,7 @@ import type { Command } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { readInputFlags } from "../prediction-input.ts";
 import { createPredictionReporter } from "../report/prediction.ts";
-import { loadRepository, planOptions } from "../repository.ts";
+import { loadRepository, planOptions, readPlanFlags } from "../repository.ts";
 import { buildRepository } from "./build.ts";
 
 export const run: Command = {
@@ -27,11 +27,7 @@ export const run: Command = {
     },
   },
   async run({ flags, context }) {
-    const repository = await loadRepository(context, {
-      file: flags.text("file"),
-      tag: flags.text("tag"),
-      baseImage: flags.text("base-image"),
-    });
+    const repository = await loadRepository(context, readPlanFlags(flags));
     const { signal, output } = context;
     const input = await readInputFlags({
       pairs: flags.texts("input"),

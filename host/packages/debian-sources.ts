@@ -1,6 +1,5 @@
 import { access, readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { parse } from "node:path";
+import { join, parse } from "node:path";
 import { HostError } from "../errors.ts";
 
 /** Where Debian's packages come from on this host, and which keys sign them. */

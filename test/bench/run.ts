@@ -1,7 +1,6 @@
 // `npm run bench -- NAME [--json]`: runs a baseline and byom alternately and prints medians, spread and ratio
 // beside the goal. The exit code says whether it ran, never whether a goal was met.
-import { cpus } from "node:os";
-import { release } from "node:os";
+import { cpus, release } from "node:os";
 import { renderReport, type Row } from "./report.ts";
 
 const benchmarks: Readonly<Record<string, () => Promise<{ default: Benchmark }>>> = {

@@ -18,7 +18,6 @@ function createContext(environment: Context["environment"] = {}): Context {
     output: captureOutput().output,
     isVerbose: false,
     signal: new AbortController().signal,
-    stdin: process.stdin,
   };
 }
 

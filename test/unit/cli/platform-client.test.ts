@@ -19,7 +19,6 @@ async function connectTo(url: string) {
     output: captureOutput().output,
     isVerbose: false,
     signal: new AbortController().signal,
-    stdin: process.stdin,
   };
   return await connectPlatform(context);
 }
