@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { ReadyInstance } from "../instance/instance.ts";
+import { predict } from "../instance/predict.ts";
 import { instanceSpec } from "../instance/spec.ts";
 import type { InstanceContext } from "../instance/start.ts";
 import type { Snapshot, WarmUp } from "../snapshot/snapshot.ts";
-import { runExample } from "./example.ts";
 import type { Example, Version } from "./version.ts";
 
 /** A snapshot of a warmed-up instance, or why there is none. A missing snapshot costs time, never an answer. */
@@ -82,7 +82,7 @@ async function findWarmUp(
 ): Promise<WarmUp | undefined> {
   const { example, version, instance, signal } = input;
   if (example === undefined) return undefined;
-  const output = await runExample({
+  const output = await predict({
     origin: instance.origin,
     input: example.input,
     timeoutMs: version.settings.exampleTimeoutMs,

@@ -8,12 +8,12 @@ import type { DeployEvent } from "../events.ts";
 import { diagnose } from "../instance/diagnose.ts";
 import { isServing, readHealth } from "../instance/health.ts";
 import type { ReadyInstance } from "../instance/instance.ts";
+import { predict } from "../instance/predict.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
 import type { StartReport } from "../snapshot/snapshot.ts";
 import type { ModelStore } from "../store/models.ts";
 import { captureSnapshot } from "./capture.ts";
 import { scalingDefault, type Deployment, type Scaling } from "./deployment.ts";
-import { runExample } from "./example.ts";
 import { readModelInterface, type ModelInterface } from "./schema.ts";
 import { shiftTraffic } from "./traffic.ts";
 import {
@@ -286,7 +286,7 @@ async function proveExample(
   if (version.example === undefined) return undefined;
   onEvent({ type: "example-start" });
   const startedAt = context.clock.monotonicMs();
-  const output = await runExample({
+  const output = await predict({
     origin: instance.origin,
     input: version.example.input,
     timeoutMs: version.settings.exampleTimeoutMs,

@@ -5,13 +5,8 @@ import { request } from "undici";
 import { z } from "zod";
 
 import { SnapshotError } from "../errors.ts";
+import { predict } from "../instance/predict.ts";
 import type { WarmUp } from "./snapshot.ts";
-
-const predictionSchema = z.object({
-  status: z.string(),
-  output: z.unknown().optional(),
-  error: z.string().nullish(),
-});
 
 /** A snapshot of an answer larger than this would be mostly answer; then only success is compared. */
 const outputLengthMax = 1 << 20;
@@ -25,8 +20,8 @@ export async function recordWarmUp(
   input: WarmUp["input"],
   signal: AbortSignal,
 ): Promise<WarmUp> {
-  const first = await predict(address, input, signal);
-  const second = await predict(address, input, signal);
+  const first = await runOnce(address, input, signal);
+  const second = await runOnce(address, input, signal);
   const isDeterministic =
     isDeepStrictEqual(first, second) && JSON.stringify(first ?? null).length <= outputLengthMax;
   return isDeterministic ? { input, output: first } : { input };
@@ -38,7 +33,7 @@ export async function replayWarmUp(
   warmUp: WarmUp,
   signal: AbortSignal,
 ): Promise<void> {
-  const output = await predict(address, warmUp.input, signal);
+  const output = await runOnce(address, warmUp.input, signal);
   if (!("output" in warmUp) || isDeepStrictEqual(output, warmUp.output)) return;
   throw new SnapshotError(
     "snapshot_warm_up_failed",
@@ -47,29 +42,24 @@ export async function replayWarmUp(
   );
 }
 
-/** One prediction on a connection of its own: a connection that is kept alive would be in the dump. */
-async function predict(
+/** One prediction, and nothing of it left in the instance: neither an open connection nor a taken slot. */
+async function runOnce(
   address: string,
   input: WarmUp["input"],
   signal: AbortSignal,
 ): Promise<unknown> {
-  const response = await request(`http://${address}/predictions`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ input }),
-    reset: true,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    signal,
-  });
-  const answer = predictionSchema.safeParse(await response.body.json().catch(() => undefined));
-  await waitUntilIdle(address, signal);
-  if (answer.data?.status === "succeeded") return answer.data.output;
-  const reason = answer.data?.error ?? `HTTP ${response.statusCode}`;
-  throw new SnapshotError("snapshot_warm_up_failed", `the example fails: ${reason}`);
+  try {
+    return await predict({ origin: `http://${address}`, input, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SnapshotError("snapshot_warm_up_failed", `the example fails: ${reason}`);
+  } finally {
+    await waitUntilIdle(address, signal);
+  }
 }
 
-/** coglet answers a moment before it frees the slot: the next prediction would be refused for lack of one. */
+/** coglet answers a moment before it frees the slot: a dump in between would hold it forever. */
 async function waitUntilIdle(address: string, signal: AbortSignal): Promise<void> {
   while (true) {
     const response = await request(`http://${address}/health-check`, { reset: true, signal });

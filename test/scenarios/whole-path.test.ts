@@ -52,6 +52,7 @@ afterAll(async () => {
 describe("a pushed model", () => {
   it("is a version with a digest and a snapshot", () => {
     for (const template of ["ocr", "chat"]) {
+      expect(pushed[template]?.snapshot.reason, `${template} has no snapshot`).toBeUndefined();
       expect(pushed[template]).toMatchObject({
         model: `test/${template}`,
         version: 1,

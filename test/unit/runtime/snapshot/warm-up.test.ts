@@ -27,13 +27,17 @@ beforeEach(async () => {
       response.end(JSON.stringify({ status: healths.shift() ?? "READY" }));
       return;
     }
-    response.end(JSON.stringify(answers.shift()));
+    const answer = answers.shift();
+    if (answer === taken) response.statusCode = 409;
+    response.end(JSON.stringify(answer));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterEach(() => server.close());
 
+/** What coglet answers while another prediction holds its only slot. */
+const taken = { detail: "Already running a prediction" };
 const succeeded = (output: unknown): object => ({ status: "succeeded", output });
 
 describe("recording", () => {
@@ -57,6 +61,11 @@ describe("recording", () => {
     const [prediction, health] = ["/predictions", "/health-check"];
     expect(urls).toEqual([prediction, health, health, health, prediction, health, health]);
     expect(new Set(connections)).toEqual(new Set(["close"]));
+  });
+
+  it("waits for a slot that the deployment's own example still holds", async () => {
+    answers = [taken, taken, succeeded(1), taken, succeeded(1)];
+    expect(await recordWarmUp(address, {}, signal)).toEqual({ input: {}, output: 1 });
   });
 
   it("fails with the model's own error", async () => {
