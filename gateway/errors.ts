@@ -13,6 +13,8 @@ export type GatewayErrorCode =
   | "not_acceptable"
   | "too_large"
   | "capacity"
+  | "provider_not_configured"
+  | "rate_limited"
   | "start_failed"
   | "start_timeout"
   | "shutting_down"
@@ -35,6 +37,8 @@ const statusByCode: Readonly<Record<GatewayErrorCode, number>> = {
   not_acceptable: 406,
   too_large: 413,
   capacity: 503,
+  provider_not_configured: 503,
+  rate_limited: 429,
   start_failed: 503,
   start_timeout: 503,
   shutting_down: 503,
@@ -86,6 +90,7 @@ export class GatewayError extends Error {
     return (
       this.retryAfterMs !== undefined ||
       this.code === "capacity" ||
+      this.code === "rate_limited" ||
       this.code === "start_timeout" ||
       this.code === "shutting_down"
     );

@@ -20,10 +20,13 @@ import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
 import { createPools } from "./upstream/pools.ts";
+import type { Providers } from "./upstream/provider/providers.ts";
 import type { Upstream } from "./upstream/upstream.ts";
 
 export interface GatewayOptions {
   readonly upstream: Upstream;
+  /** Third parties; default: none. */
+  readonly providers?: Providers;
   readonly catalog: Catalog;
   readonly keys: Keys;
   readonly predictions: PredictionStore;
@@ -97,6 +100,7 @@ function createServices(
   { deadlines, pools }: { deadlines: Deadlines; pools: ReturnType<typeof createPools> },
 ): Services {
   const { upstream, catalog, keys, predictions, dataDirectory } = options;
+  const providers = options.providers ?? { get: () => undefined, list: () => [] };
   const clock = options.clock ?? Date.now;
   const idSource = options.idSource ?? randomId;
   const streamsDirectory = join(dataDirectory, "streams");
@@ -106,6 +110,7 @@ function createServices(
   const files = openFileStore({ directory: join(dataDirectory, "files"), idSource, clock });
   const runner = new PredictionRunner({
     upstream,
+    providers,
     catalog,
     predictions,
     pools,
@@ -117,7 +122,18 @@ function createServices(
     prepareInput: (input) => files.inline(input),
   });
   const streamTokens = openStreamTokens(join(dataDirectory, "stream-secret"));
-  return { upstream, catalog, keys, predictions, runner, files, streamTokens, deadlines, clock };
+  return {
+    upstream,
+    providers,
+    catalog,
+    keys,
+    predictions,
+    runner,
+    files,
+    streamTokens,
+    deadlines,
+    clock,
+  };
 }
 
 function createCall(options: {
@@ -146,6 +162,7 @@ function createCall(options: {
     baseUrl: (options.options.publicUrl ?? `http://${host}`).replace(/\/+$/, ""),
     signal: gone.signal,
     key: undefined,
+    providerKey: headerText(request, "x-byom-provider-key"),
   };
 }
 
@@ -200,6 +217,11 @@ function requestEnd(options: {
     ...(failure === undefined ? {} : { error: { code: failure.code, message: failure.message } }),
     ...(failure?.code === "internal" ? { cause: failure.cause } : {}),
   };
+}
+
+function headerText(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** A segment that is not valid percent-encoding is taken as it is; it will name nothing. */

@@ -1,36 +1,107 @@
 /** One model that can be called. Schemas are the model's own (OpenAPI 3.0 dialect of JSON Schema, as Cog writes them). */
 export interface CatalogEntry {
-  /** `owner/name`. */
+  /** `owner/name`; a third party's may have more parts, such as `@cf/moonshotai/kimi-k2.5`. */
   readonly id: string;
+  /** As people say it; default: the last part of the id. */
+  readonly name?: string;
   readonly description: string;
   readonly task: Task;
   readonly inputSchema: JsonSchema;
   readonly outputSchema: JsonSchema;
   /** The predictor is marked `@cog.streaming` and answers `Accept: text/event-stream`. */
   readonly isStreaming: boolean;
-  readonly requestFormats: readonly ("predictions" | "chat-completions")[];
+  readonly requestFormats: readonly RequestFormat[];
   readonly example?: {
     readonly input: Readonly<Record<string, unknown>>;
     readonly output?: unknown;
   };
+  /** Such as `cpu` or `gpu`; empty for a third party's. */
   readonly hardware: string;
   readonly version: number;
-  /** `sha256:…` of the image manifest. */
+  /** `sha256:…` of the image manifest; of a third party's model, of the entry itself. */
   readonly digest: string;
   /** ISO 8601. */
   readonly createdAt: string;
+  /** What can serve it, the preferred one first; absent: byom's own deployment of this id. */
+  readonly upstreams?: readonly UpstreamTarget[];
+  /** Where the model's inputs and outputs differ from the conventions. */
+  readonly mapping?: ModelMapping;
+  /** Tokens. */
+  readonly contextLength?: number;
+  readonly maxOutputTokens?: number;
+  readonly modalities?: {
+    readonly input: readonly Modality[];
+    readonly output: readonly Modality[];
+  };
+  readonly prices?: readonly Price[];
+  readonly capabilities?: readonly Capability[];
+  readonly tags?: readonly string[];
 }
 
 export type Task =
   | "text-generation"
-  | "image-to-text"
-  | "text-to-image"
   | "text-embeddings"
+  | "text-to-image"
+  | "image-to-image"
+  | "image-to-text"
+  | "text-to-speech"
+  | "automatic-speech-recognition"
+  | "text-to-video"
+  | "image-to-video"
   | "other";
+
+/** The ways in which a model can be called; every model takes `predictions`. */
+export type RequestFormat =
+  | "predictions"
+  | "chat-completions"
+  | "completions"
+  | "responses"
+  | "messages"
+  | "embeddings"
+  | "images"
+  | "speech"
+  | "transcriptions";
+
+export type Modality = "text" | "image" | "audio" | "video" | "file";
+export type Capability = "tools" | "json" | "vision" | "reasoning" | "streaming";
+
+/** A third party's model as its provider names it, or a deployment of this platform. */
+export type UpstreamTarget =
+  | { readonly kind: "deployment"; readonly modelId: string }
+  | { readonly kind: "provider"; readonly provider: string; readonly model: string };
+
+export interface ModelMapping {
+  /** From a name of the conventions (`messages`, `prompt`, `max_tokens`, `text`, `image`, …) to the model's own input. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Dotted path to the part of the output that is the answer, such as `data.text`. */
+  readonly output?: string;
+  /** Jinja template as in Hugging Face's `tokenizer_config.json`, or the name of a bundled one (`chatml`, …). */
+  readonly chatTemplate?: string;
+}
+
+export interface Price {
+  readonly unit: PriceUnit;
+  /** How many of the unit the amount is for, such as 1000000. */
+  readonly per: number;
+  /** Decimal number of US dollars, such as `0.15`. */
+  readonly usd: string;
+}
+
+export type PriceUnit =
+  | "input-token"
+  | "cached-input-token"
+  | "output-token"
+  | "image"
+  | "megapixel"
+  | "second"
+  | "character"
+  | "request";
+
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** The catalog as the gateway reads it: in memory, kept current by whoever owns the data. */
 export interface Catalog {
+  /** By id or alias. */
   get(modelId: string): CatalogEntry | undefined;
   list(): readonly CatalogEntry[];
   /** All versions of a model that can be called, the deployed one first; without it only the deployed one is known. */

@@ -8,6 +8,7 @@ import type { FileStore } from "../prediction/files.ts";
 import type { PredictionRunner } from "../prediction/runner.ts";
 import type { PredictionStore } from "../prediction/store.ts";
 import type { StreamTokens } from "../stream/token.ts";
+import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
 /** What every surface works with. */
@@ -15,6 +16,7 @@ export interface Services {
   readonly catalog: Catalog;
   readonly keys: Keys;
   readonly upstream: Upstream;
+  readonly providers: Providers;
   readonly runner: PredictionRunner;
   readonly predictions: PredictionStore;
   readonly files: FileStore;
@@ -39,6 +41,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Set once the key has been checked. */
   key: KeyIdentity | undefined;
+  /** The caller's own key for a third party (`x-byom-provider-key`); it is used once and never kept. */
+  providerKey: string | undefined;
 }
 
 /** One API shape: which paths are its own, how it answers, how it says that something failed. */

@@ -24,6 +24,23 @@ export function authorize(headers: IncomingHttpHeaders, keys: Keys): KeyIdentity
   return key;
 }
 
+/** @throws `GatewayError` `forbidden` when the key is for other models only. */
+export function assertMayCall(key: KeyIdentity | undefined, modelId: string): void {
+  if (mayCall(key, modelId)) return;
+  throw new GatewayError("forbidden", `The API key ${key?.name} may not call ${modelId}.`, {
+    parameter: "model",
+    hint: `It is for ${key?.models?.join(", ")}.`,
+  });
+}
+
+/** Whether the key's allow-list has the model; a key without a list may call all. */
+export function mayCall(key: KeyIdentity | undefined, modelId: string): boolean {
+  if (key?.models === undefined) return true;
+  return key.models.some((pattern) =>
+    pattern.endsWith("*") ? modelId.startsWith(pattern.slice(0, -1)) : modelId === pattern,
+  );
+}
+
 function presentedSecret(headers: IncomingHttpHeaders): string | undefined {
   const match = /^(?:bearer|token)\s+(\S+)\s*$/i.exec(headers.authorization ?? "");
   if (match?.[1] !== undefined) return match[1];

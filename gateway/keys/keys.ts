@@ -5,6 +5,8 @@ export interface KeyIdentity {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly Scope[];
+  /** Model ids that it may call, `owner/*` and `*` allowed; absent: all. */
+  readonly models?: readonly string[];
 }
 
 /** Looks a presented secret up by its hash; held in memory, so that no call waits for a database. */

@@ -11,6 +11,9 @@ import {
 import { cancelPrediction } from "../upstream/cancel.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { predict } from "../upstream/predict.ts";
+import type { Providers } from "../upstream/provider/providers.ts";
+import { runOnProvider } from "../upstream/provider/run-provider.ts";
+import { chooseTarget } from "../upstream/provider/target.ts";
 import { NotBegunError } from "../upstream/translate.ts";
 import type { Lease, Upstream } from "../upstream/upstream.ts";
 import type { Run } from "./run.ts";
@@ -18,6 +21,7 @@ import type { Run } from "./run.ts";
 export interface ExecuteOptions {
   readonly run: Run;
   readonly upstream: Upstream;
+  readonly providers: Providers;
   readonly pools: Pools;
   readonly deadlines: Deadlines;
   /** Milliseconds since the epoch. */
@@ -48,8 +52,13 @@ async function attempt(options: ExecuteOptions): Promise<void> {
   const deadline = clock() + acceptedRetryMs;
   let isStreaming = run.entry.isStreaming;
   const input = await options.prepareInput(run.request.input);
+  const target = chooseTarget(run.entry, options.providers, run.request.providerKey);
+  if (target.kind === "provider") {
+    await runOnProvider({ run, input, deadlines: options.deadlines, ...target });
+    return;
+  }
   for (let tries = 1; ; tries += 1) {
-    const lease = await acquire(options);
+    const lease = await acquire({ ...options, modelId: target.modelId });
     try {
       await predictOn({ ...options, lease, isStreaming, input });
       return;
@@ -67,14 +76,14 @@ async function attempt(options: ExecuteOptions): Promise<void> {
 }
 
 /** A slot on an instance; an accepted prediction waits longer than a caller who can be told to come back. */
-async function acquire(options: ExecuteOptions): Promise<Lease> {
+async function acquire(options: ExecuteOptions & { readonly modelId: string }): Promise<Lease> {
   const { run, upstream, clock } = options;
   const deadline = clock() + acceptedRetryMs;
   for (;;) {
     run.signal.throwIfAborted();
     try {
       const { version } = run.request;
-      const lease = await upstream.acquire(run.entry.id, {
+      const lease = await upstream.acquire(options.modelId, {
         signal: run.signal,
         ...(version === undefined ? {} : { version }),
       });

@@ -20,6 +20,10 @@ export interface RunRequest {
   /** Cog's `context`: strings that the predictor can look at. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly keyId?: string;
+  /** The caller's own key for a third party; never kept. */
+  readonly providerKey?: string;
+  /** What the caller says about the call, for its logs and its bill. */
+  readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** The caller's own id, as `PUT /predictions/ID` gives one. */
   readonly id?: string;
   /** Of a recorded prediction that is run again; default: now. */

@@ -14,6 +14,7 @@ import type { Catalog } from "../catalog/entry.ts";
 import { EventLog } from "../stream/event-log.ts";
 import { reportedUsage } from "../usage/usage.ts";
 import type { Pools } from "../upstream/pools.ts";
+import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
 import { Run, type RunRequest } from "./run.ts";
@@ -21,6 +22,7 @@ import type { PredictionRecord, PredictionStore } from "./store.ts";
 
 export interface RunnerOptions {
   readonly upstream: Upstream;
+  readonly providers: Providers;
   readonly catalog: Catalog;
   readonly predictions: PredictionStore;
   readonly pools: Pools;
@@ -162,6 +164,7 @@ export class PredictionRunner {
     const work = execute({
       run,
       upstream: this.#options.upstream,
+      providers: this.#options.providers,
       pools: this.#options.pools,
       deadlines: this.#options.deadlines,
       clock: this.#options.clock,

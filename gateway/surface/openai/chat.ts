@@ -1,10 +1,9 @@
 import { GatewayError } from "../../errors.ts";
-import { findModel } from "../../catalog/find.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
-import { checkInput } from "../../prediction/input.ts";
 import type { Run } from "../../prediction/run.ts";
+import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { chatCompletion, chatFrames, type ChatFacts } from "./chat-frames.ts";
@@ -18,17 +17,8 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
   if (typeof model !== "string" || model === "") {
     throw new GatewayError("invalid_request", "model is required.", { parameter: "model" });
   }
-  const { entry, version } = findModel(services.catalog, model);
-  const input = chatInput(entry, body);
-  checkInput(entry, input);
-  const run = services.runner.start({
-    entry,
-    input,
-    isDetached: false,
-    isRecorded: false,
-    ...(version === undefined ? {} : { version }),
-    ...(call.key === undefined ? {} : { keyId: call.key.id }),
-  });
+  const found = findCallable(call, services, model);
+  const run = startRun(call, services, { model: found, input: chatInput(found.entry, body) });
   const facts = chatFacts({ run, model, body, services });
   if (body["stream"] === true) await stream(call, services, facts, body);
   else await complete(call, facts);

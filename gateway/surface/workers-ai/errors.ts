@@ -14,6 +14,8 @@ const codes: Readonly<Record<GatewayErrorCode, readonly [code: number, status: n
   not_acceptable: [5004, 406],
   too_large: [3006, 413],
   capacity: [3040, 503],
+  provider_not_configured: [2021, 400],
+  rate_limited: [3040, 429],
   start_failed: [3040, 503],
   start_timeout: [3040, 503],
   shutting_down: [3040, 503],

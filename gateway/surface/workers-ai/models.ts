@@ -15,6 +15,11 @@ const taskNames: Readonly<Record<Task, string>> = {
   "text-generation": "Text Generation",
   "image-to-text": "Image-to-Text",
   "text-to-image": "Text-to-Image",
+  "image-to-image": "Image-to-Image",
+  "text-to-speech": "Text-to-Speech",
+  "automatic-speech-recognition": "Automatic Speech Recognition",
+  "text-to-video": "Text-to-Video",
+  "image-to-video": "Image-to-Video",
   "text-embeddings": "Text Embeddings",
   other: "Other",
 };

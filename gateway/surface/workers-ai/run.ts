@@ -1,13 +1,12 @@
 import { GatewayError } from "../../errors.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
-import { findModel } from "../../catalog/find.ts";
 import { isTextOutput, outputText } from "../../catalog/schema.ts";
 import { propertiesOf } from "../../catalog/validate-input.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
-import { checkInput } from "../../prediction/input.ts";
 import type { Outcome, Run } from "../../prediction/run.ts";
+import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
@@ -39,17 +38,9 @@ async function run(
   services: Services,
   options: { readonly model: string; readonly input: Readonly<Record<string, unknown>> },
 ): Promise<void> {
-  const { entry, version } = findModel(services.catalog, options.model);
-  const { input, isStreamed } = modelInput(entry, options.input);
-  checkInput(entry, input);
-  const started = services.runner.start({
-    entry,
-    input,
-    isDetached: false,
-    isRecorded: false,
-    ...(version === undefined ? {} : { version }),
-    ...(call.key === undefined ? {} : { keyId: call.key.id }),
-  });
+  const found = findCallable(call, services, options.model);
+  const { input, isStreamed } = modelInput(found.entry, options.input);
+  const started = startRun(call, services, { model: found, input });
   if (isStreamed) {
     await follow({
       run: started,

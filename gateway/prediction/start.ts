@@ -1,0 +1,43 @@
+import type { FoundModel } from "../catalog/find.ts";
+import { findModel } from "../catalog/find.ts";
+import type { Call, Services } from "../http/call.ts";
+import { assertMayCall } from "../keys/authorize.ts";
+import { checkInput } from "./input.ts";
+import type { Run, RunRequest } from "./run.ts";
+
+export type Input = Readonly<Record<string, unknown>>;
+
+/** The model that a caller named, if its key may call it. @throws `GatewayError`: `model_not_found`, `forbidden` */
+export function findCallable(call: Call, services: Services, model: string): FoundModel {
+  const found = findModel(services.catalog, model);
+  assertMayCall(call.key, found.entry.id);
+  return found;
+}
+
+/**
+ * Begins a prediction for a call: input checked against the schema before anything is woken, the caller's key and its
+ * own provider key noted.
+ * @throws `GatewayError`: `invalid_input`, `forbidden`, `capacity`, `shutting_down`
+ */
+export function startRun(
+  call: Call,
+  services: Services,
+  options: {
+    readonly model: FoundModel;
+    readonly input: Input;
+  } & Partial<Pick<RunRequest, "isDetached" | "isRecorded" | "context" | "id" | "metadata">>,
+): Run {
+  const { model, input, isDetached = false, isRecorded = false, ...rest } = options;
+  assertMayCall(call.key, model.entry.id);
+  checkInput(model.entry, input);
+  return services.runner.start({
+    ...rest,
+    entry: model.entry,
+    input,
+    isDetached,
+    isRecorded,
+    ...(model.version === undefined ? {} : { version: model.version }),
+    ...(call.key === undefined ? {} : { keyId: call.key.id }),
+    ...(call.providerKey === undefined ? {} : { providerKey: call.providerKey }),
+  });
+}
