@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Catalog } from "./catalog/entry.ts";
 import { GatewayError } from "./errors.ts";
 import type { GatewayEvent, OnGatewayEvent } from "./events.ts";
+import { callerProviderKey } from "./http/aig-headers.ts";
 import type { Call, Services, Surface } from "./http/call.ts";
 import { errorHeaders, sendJson } from "./http/respond.ts";
 import { randomId } from "./ids.ts";
@@ -162,7 +163,7 @@ function createCall(options: {
     baseUrl: (options.options.publicUrl ?? `http://${host}`).replace(/\/+$/, ""),
     signal: gone.signal,
     key: undefined,
-    providerKey: headerText(request, "x-byom-provider-key"),
+    providerKey: callerProviderKey(request.headers),
   };
 }
 
@@ -217,11 +218,6 @@ function requestEnd(options: {
     ...(failure === undefined ? {} : { error: { code: failure.code, message: failure.message } }),
     ...(failure?.code === "internal" ? { cause: failure.cause } : {}),
   };
-}
-
-function headerText(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** A segment that is not valid percent-encoding is taken as it is; it will name nothing. */

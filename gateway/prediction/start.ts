@@ -1,5 +1,6 @@
 import type { FoundModel } from "../catalog/find.ts";
 import { findModel } from "../catalog/find.ts";
+import { metadataOf } from "../http/aig-headers.ts";
 import type { Call, Services } from "../http/call.ts";
 import { assertMayCall } from "../keys/authorize.ts";
 import { checkInput } from "./input.ts";
@@ -16,7 +17,7 @@ export function findCallable(call: Call, services: Services, model: string): Fou
 
 /**
  * Begins a prediction for a call: input checked against the schema before anything is woken, the caller's key and its
- * own provider key noted.
+ * own provider key and metadata (`cf-aig-metadata`, and what the surface was told) noted.
  * @throws `GatewayError`: `invalid_input`, `forbidden`, `capacity`, `shutting_down`
  */
 export function startRun(
@@ -30,8 +31,10 @@ export function startRun(
   const { model, input, isDetached = false, isRecorded = false, ...rest } = options;
   assertMayCall(call.key, model.entry.id);
   checkInput(model.entry, input);
+  const metadata = { ...metadataOf(call.request.headers), ...rest.metadata };
   return services.runner.start({
     ...rest,
+    ...(Object.keys(metadata).length > 0 && { metadata }),
     entry: model.entry,
     input,
     isDetached,
