@@ -26,7 +26,7 @@ export function sendJson(
 /** How the instance that served a run started, as headers; nothing while none is known. */
 export function startHeaders(run: Run): Headers {
   const { served } = run;
-  if (served === undefined) return { "x-byom-prediction": run.id };
+  if (served === undefined) return { "x-byom-prediction": run.id, "cf-aig-log-id": run.id };
   const { mode, reason, totalMs, phases } = served.start;
   const timing = phases.map(
     ({ name, ms, bytes }) =>
@@ -34,6 +34,7 @@ export function startHeaders(run: Run): Headers {
   );
   return {
     "x-byom-prediction": run.id,
+    "cf-aig-log-id": run.id,
     "x-byom-instance": printable(served.instanceId),
     "x-byom-version": String(served.version),
     "x-byom-start": mode,
