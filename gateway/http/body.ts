@@ -50,7 +50,14 @@ export async function readBody(
  * @throws `GatewayError` `invalid_request` when it is something else
  */
 export async function readJsonObject(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const body = await readBody(request);
+  return parseJsonObject(await readBody(request));
+}
+
+/**
+ * A body as a JSON object.
+ * @throws `GatewayError` `invalid_request` when it is something else
+ */
+export function parseJsonObject(body: Buffer): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(body.toString("utf8"));

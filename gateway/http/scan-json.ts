@@ -31,7 +31,7 @@ export function scanFields(text: Buffer, names: ReadonlySet<string>): Fields | u
     if (text[at] !== quote) return undefined;
     const keyEnd = stringEnd(text, at);
     if (keyEnd === -1) return undefined;
-    const key = text.latin1Slice(at + 1, keyEnd - 1);
+    const key = text.toString("latin1", at + 1, keyEnd - 1);
     if (key.includes("\\")) return undefined;
     at = skipSpace(text, keyEnd);
     if (text[at] !== colon) return undefined;

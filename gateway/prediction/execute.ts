@@ -11,6 +11,7 @@ import {
 import { cancelPrediction } from "../upstream/cancel.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { predict } from "../upstream/predict.ts";
+import { forward } from "../upstream/provider/forward.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import { runOnProvider } from "../upstream/provider/run-provider.ts";
 import { chooseTarget } from "../upstream/provider/target.ts";
@@ -51,10 +52,19 @@ async function attempt(options: ExecuteOptions): Promise<void> {
   const { run, clock } = options;
   const deadline = clock() + acceptedRetryMs;
   let isStreaming = run.entry.isStreaming;
-  const input = await options.prepareInput(run.request.input);
   const target = chooseTarget(run.entry, options.providers, run.request.providerKey);
+  const { wire } = run.request;
+  if (target.kind === "provider" && wire !== undefined) {
+    const { provider } = target;
+    const key = run.request.providerKey ?? provider.key;
+    const pool = options.pools.get(new URL(provider.baseUrl).origin);
+    await forward({ run, wire, provider, key, pool, deadlines: options.deadlines });
+    return;
+  }
+  const input = await options.prepareInput(run.request.input);
   if (target.kind === "provider") {
-    await runOnProvider({ run, input, deadlines: options.deadlines, ...target });
+    const { pools, deadlines } = options;
+    await runOnProvider({ run, input, pools, deadlines, ...target });
     return;
   }
   for (let tries = 1; ; tries += 1) {

@@ -3,6 +3,7 @@ import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
 import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
 import type { EventLog } from "../stream/event-log.ts";
+import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
 import type { PredictionRecord, PredictionStatus } from "./store.ts";
 
@@ -22,6 +23,8 @@ export interface RunRequest {
   readonly keyId?: string;
   /** The caller's own key for a third party; never kept. */
   readonly providerKey?: string;
+  /** A request in the provider's own shape, sent as it is; `input` is empty then. */
+  readonly wire?: WireRequest;
   /** What the caller says about the call, for its logs and its bill. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** The caller's own id, as `PUT /predictions/ID` gives one. */
@@ -64,6 +67,8 @@ export class Run {
   startedAt: string | undefined;
   completedAt: string | undefined;
   outcome: Outcome | undefined;
+  /** The whole answer to a request in the provider's own shape that was not streamed. */
+  wireAnswer: Buffer | undefined;
   /** Whether the request has gone to an instance, so that it may have begun there. */
   isSent = false;
   readonly #hooks: RunHooks;

@@ -40,6 +40,7 @@ export class EventLog {
   #isRemoved = false;
   #spilling: Promise<void> | undefined;
   readonly #waiters = new Set<() => void>();
+  readonly #listeners = new Set<() => void>();
 
   constructor(options: EventLogOptions) {
     this.#segment = createSegment(options.segmentPath);
@@ -90,6 +91,25 @@ export class EventLog {
   onceChanged(callback: () => void): () => void {
     this.#waiters.add(callback);
     return () => this.#waiters.delete(callback);
+  }
+
+  /**
+   * Calls at every append and at the end, until what it returns is called. The listener must not throw: it runs
+   * inside the writer's turn.
+   */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Events from `from` on as far as they are in memory; undefined when the first of them is in the file. */
+  peek(from: number): readonly StreamEvent[] | undefined {
+    return from < this.#spilled.length ? undefined : this.#readMemory(from);
+  }
+
+  /** One bounded piece of what is in the file, from `from` on. */
+  readSpilled(from: number): Promise<readonly StreamEvent[]> {
+    return this.#readSpilled(from);
   }
 
   /**
@@ -195,6 +215,7 @@ export class EventLog {
   }
 
   #wake(): void {
+    for (const listener of this.#listeners) listener();
     if (this.#waiters.size === 0) return;
     const waiters = [...this.#waiters];
     this.#waiters.clear();

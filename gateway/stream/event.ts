@@ -1,5 +1,8 @@
-/** The events of coglet's stream; `error` is also the gateway's own word for a stream that broke. */
-export type EventKind = "start" | "output" | "log" | "metric" | "completed" | "error";
+/**
+ * The events of coglet's stream; `error` is also the gateway's own word for a stream that broke, `raw` is an event of a
+ * third party's stream (or its whole answer) as it came.
+ */
+export type EventKind = "start" | "output" | "log" | "metric" | "completed" | "error" | "raw";
 
 /** One event of a prediction, as bytes: `data` is the JSON text that the instance sent. */
 export interface StreamEvent {

@@ -41,8 +41,7 @@ export interface FollowOptions {
  * @throws `GatewayError`, the run's failure, while nothing has been sent yet
  */
 export async function follow(options: FollowOptions): Promise<void> {
-  const { run, response, deadlines, framesRead } = options;
-  const isResumable = typeof options.renderer === "function";
+  const { run, response, deadlines, framesRead, signal } = options;
   const renderer = typeof options.renderer === "function" ? options.renderer() : options.renderer;
   const skip = framesRead === undefined ? undefined : createFrameSkipper(framesRead);
   if (typeof options.renderer === "function") rememberFrames(run, options.renderer);
@@ -52,13 +51,19 @@ export async function follow(options: FollowOptions): Promise<void> {
     const isAnswering = from > 0 || skip !== undefined || (await waitForAnswer(run, options));
     if (signal.aborted) return;
     openStream(options);
-    if (from === 0 && renderer.opening !== undefined) response.write(renderer.opening());
+    if (from === 0 && renderer.opening !== undefined) {
+      const opening = Buffer.from(renderer.opening());
+      const unread = skip === undefined ? opening : skip(opening);
+      if (unread.length > 0) response.write(unread);
+    }
     await pump({
       log: run.log,
       response,
       renderer,
+      ...(skip !== undefined && { skip }),
       from,
-      isStarting: !isAnswering,
+      isSilent: !isAnswering,
+      comment: () => (run.served === undefined ? "starting" : "keep-alive"),
       deadlines,
       signal,
     });

@@ -1,0 +1,249 @@
+import type { Dispatcher, Pool } from "undici";
+
+import { GatewayError } from "../../errors.ts";
+import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
+import type { Run } from "../../prediction/run.ts";
+import { NotBegunError, translateFailure } from "../translate.ts";
+import { translateProviderFailure } from "./failure.ts";
+import { createFrameSplitter, type FrameSplitter } from "./frame-splitter.ts";
+import type { Provider } from "./providers.ts";
+import { readFrame, usageIn, wireUsage } from "./wire-format.ts";
+import type { WireRequest } from "./wire-request.ts";
+
+export interface ForwardOptions {
+  readonly run: Run;
+  readonly wire: WireRequest;
+  readonly provider: Provider;
+  readonly key: string | undefined;
+  /** To the origin of the provider's base URL. */
+  readonly pool: Pool;
+  readonly deadlines: Deadlines;
+}
+
+/**
+ * Sends a request to a provider that speaks its shape, and takes the answer into the run's log as `raw` events: one per
+ * server-sent event, or one for a whole answer. Nothing is decoded but what says how it ended and what it cost.
+ * @throws `GatewayError`: `upstream_cut` for a stream without its last word, and what `translateProviderFailure` makes
+ *   of a refusal
+ */
+export function forward(options: ForwardOptions): Promise<void> {
+  const { run, wire, provider, key, pool, deadlines } = options;
+  const path = provider.adapter.wirePaths?.[wire.format] ?? "";
+  return new Promise((resolve, reject) => {
+    const exchange = new Forwarding(options, resolve, reject);
+    run.markSent(() => exchange.fail(canceledError()));
+    pool.dispatch(
+      {
+        path: basePath(provider.baseUrl) + path,
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: wire.isStreamed ? "text/event-stream" : "application/json",
+          "accept-encoding": "identity",
+          ...provider.headers,
+          ...wire.headers,
+          ...(key === undefined ? {} : provider.adapter.authorize(key)),
+        },
+        body: wire.body,
+        headersTimeout: wire.isStreamed ? deadlines.firstByteMs : 0,
+        bodyTimeout: wire.isStreamed ? deadlines.idleMs : 0,
+      },
+      exchange,
+    );
+  });
+}
+
+class Forwarding implements Dispatcher.DispatchHandler {
+  readonly #options: ForwardOptions;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #onAbort: () => void;
+  readonly #startedAt = performance.now();
+  #controller: Dispatcher.DispatchController | undefined;
+  #totalTimer: NodeJS.Timeout | undefined;
+  #status = 0;
+  #headers: Record<string, string | string[] | undefined> = {};
+  #splitter: FrameSplitter | undefined;
+  #body: Buffer[] = [];
+  #bodyBytes = 0;
+  #frames = 0;
+  #isTerminal = false;
+  #metrics: Record<string, unknown> = {};
+  #isSettled = false;
+
+  constructor(options: ForwardOptions, resolve: () => void, reject: (error: unknown) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#onAbort = () => this.fail(options.run.signal.reason);
+    options.run.signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isSettled || this.#options.run.signal.aborted) {
+      this.#onAbort();
+      controller.abort(new Error("aborted before it was sent"));
+      return;
+    }
+    const { totalMs } = this.#options.deadlines;
+    this.#totalTimer = setTimeout(() => {
+      this.fail(new GatewayError("upstream_timeout", `The call took longer than ${totalMs} ms.`));
+    }, totalMs);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status;
+    this.#headers = headers;
+    const isStream = String(headers["content-type"] ?? "").startsWith("text/event-stream");
+    if (status >= 200 && status < 300 && isStream) {
+      this.#splitter = createFrameSplitter({
+        frameBytesMax: eventBytesMax,
+        onFrame: (frame) => this.#take(frame),
+      });
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isSettled) return;
+    try {
+      if (this.#splitter !== undefined) {
+        this.#splitter.push(chunk);
+        return;
+      }
+      this.#bodyBytes += chunk.length;
+      if (this.#bodyBytes > (this.#isOk ? answerBytesMax : errorBytesMax)) {
+        throw new RangeError("The provider's answer is too large.");
+      }
+      this.#body.push(chunk);
+    } catch (error) {
+      this.fail(
+        error instanceof RangeError ? new GatewayError("upstream_failed", error.message) : error,
+      );
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#isSettled) return;
+    try {
+      if (this.#splitter === undefined) this.#finishWhole();
+      else if (!this.#isTerminal) throw cutError(this.#frames);
+      this.#succeed();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isSettled) return;
+    if (this.#isTerminal) {
+      this.#succeed();
+      return;
+    }
+    const state = { isAnswered: this.#status !== 0, events: this.#frames };
+    const failure = translateFailure(error, state);
+    this.fail(
+      failure instanceof NotBegunError
+        ? new GatewayError(
+            "upstream_failed",
+            `The provider cannot be reached: ${failure.message}`,
+            {
+              cause: error,
+            },
+          )
+        : failure,
+    );
+  }
+
+  fail(error: unknown): void {
+    if (this.#isSettled) return;
+    this.#settle();
+    this.#controller?.abort(error instanceof Error ? error : new Error(String(error)));
+    this.#reject(error);
+  }
+
+  get #isOk(): boolean {
+    return this.#status >= 200 && this.#status < 300;
+  }
+
+  #take(frame: Buffer): void {
+    if (this.#isTerminal) return;
+    const { run, wire } = this.#options;
+    const read = readFrame(wire.format, frame);
+    if (read.kind === "comment") return;
+    this.#frames += 1;
+    if (read.metrics !== undefined) this.#metrics = { ...this.#metrics, ...read.metrics };
+    if (read.kind === "failed") {
+      throw new GatewayError("upstream_failed", `The provider's stream failed: ${read.message}`);
+    }
+    if (read.kind === "last") this.#isTerminal = true;
+    if (read.kind === "usage" && wire.hidesUsage) return;
+    run.take("raw", frame);
+  }
+
+  #finishWhole(): void {
+    const { run, wire, provider } = this.#options;
+    const body = this.#body.length === 1 ? this.#body[0] : undefined;
+    const whole = body ?? Buffer.concat(this.#body);
+    if (!this.#isOk) {
+      throw translateProviderFailure({
+        provider: provider.name,
+        key: this.#options.key,
+        status: this.#status,
+        headers: this.#headers,
+        body: parsedOrText(whole),
+      });
+    }
+    const usage = usageIn(whole);
+    if (usage !== undefined) this.#metrics = wireUsage(wire.format, usage);
+    run.wireAnswer = whole;
+  }
+
+  #succeed(): void {
+    const predictSeconds = (performance.now() - this.#startedAt) / 1000;
+    const metrics = { predict_time: predictSeconds, ...this.#metrics };
+    this.#settle();
+    this.#options.run.take(
+      "completed",
+      Buffer.from(JSON.stringify({ status: "succeeded", metrics })),
+    );
+    this.#resolve();
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    this.#body = [];
+    clearTimeout(this.#totalTimer);
+    this.#options.run.signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** Of a base URL such as `https://api.openai.com/v1`: what comes before the adapter's own path. */
+function basePath(baseUrl: string): string {
+  const slashAt = baseUrl.indexOf("/", baseUrl.indexOf("://") + 3);
+  return slashAt === -1 ? "" : baseUrl.slice(slashAt);
+}
+
+function parsedOrText(body: Buffer): unknown {
+  const text = body.toString("utf8");
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function canceledError(): GatewayError {
+  return new GatewayError("canceled", "The prediction was canceled.");
+}
+
+function cutError(frames: number): GatewayError {
+  return new GatewayError(
+    "upstream_cut",
+    `The provider's stream ended after ${frames} events without its final one.`,
+  );
+}
