@@ -1,4 +1,5 @@
 import type { Task } from "../../catalog/entry.ts";
+import type { GatewayError } from "../../errors.ts";
 
 /** How to speak to one third-party provider: one small file each. */
 export interface ProviderAdapter {
@@ -11,6 +12,8 @@ export interface ProviderAdapter {
   readonly source: { readonly document: string; readonly date: string };
   /** Headers that carry the provider's key. */
   authorize(key: string): Readonly<Record<string, string>>;
+  /** Other origins of the provider that get its key as well, such as a host for streams. */
+  readonly keyOrigins?: readonly string[];
   /**
    * Runs one call to its end. Text and other pieces go out by `call.emit` as they come; a provider with jobs is polled.
    * @throws `GatewayError` in the gateway's words; the signal's reason when aborted
@@ -74,10 +77,21 @@ export interface ProviderResult {
 
 /** HTTP to one provider: base URL, key, deadlines, bounds and the translation of failures are its business. */
 export interface ProviderHttp {
+  /** The provider as the operator named it, for messages. */
+  readonly provider: string;
   /** The whole answer as JSON. @throws `GatewayError` for every status but 2xx */
   json(request: ProviderRequest): Promise<ProviderAnswer<unknown>>;
   /** The whole answer as bytes, such as audio. */
   bytes(request: ProviderRequest): Promise<ProviderAnswer<Buffer>>;
+  /**
+   * What an input refers to: the content of a data URI, or what an URL of the public network answers.
+   * @throws `GatewayError` `invalid_input`
+   */
+  file(uri: string): Promise<ProviderFile>;
+  /** Sent although the call has been aborted, such as the cancel of a job; bounded, and its failure is nobody's concern. */
+  afterwards(request: ProviderRequest): Promise<void>;
+  /** The error for a failure that came inside of a 2xx answer, as if it had come with this status. */
+  failure(status: number, body: unknown): GatewayError;
   /** Server-sent events as they come. @throws `GatewayError` `upstream_cut` when the stream breaks off */
   events(request: ProviderRequest): AsyncIterable<ProviderEvent>;
 }
@@ -87,8 +101,15 @@ export interface ProviderRequest {
   /** Under the base URL, or an absolute URL of the same provider. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON unless it is bytes or a form. */
+  /** JSON unless it is a `Buffer` or a `FormBody`. */
   readonly body?: unknown;
+  /** A file of the provider's: redirects are followed, the key goes to the provider's own origins only. */
+  readonly isDownload?: boolean;
+}
+
+export interface ProviderFile {
+  readonly contentType: string;
+  readonly bytes: Buffer;
 }
 
 export interface ProviderAnswer<Body> {

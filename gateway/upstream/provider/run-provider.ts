@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { GatewayError } from "../../errors.ts";
 import type { Deadlines } from "../../limits.ts";
 import type { Run } from "../../prediction/run.ts";
+import type { Pools } from "../pools.ts";
 import { createProviderHttp } from "./http.ts";
 import type { Provider } from "./providers.ts";
 
@@ -16,9 +17,10 @@ export async function runOnProvider(options: {
   /** As the provider names it. */
   readonly model: string;
   readonly input: Readonly<Record<string, unknown>>;
+  readonly pools: Pools;
   readonly deadlines: Deadlines;
 }): Promise<void> {
-  const { run, provider, model, input, deadlines } = options;
+  const { run, provider, model, input, pools, deadlines } = options;
   const key = run.request.providerKey ?? provider.key;
   const canceled = new AbortController();
   const total = AbortSignal.timeout(deadlines.totalMs);
@@ -32,7 +34,7 @@ export async function runOnProvider(options: {
       task: run.entry.task,
       input,
       isStreaming: run.entry.isStreaming,
-      http: createProviderHttp({ provider, key, deadlines, signal }),
+      http: createProviderHttp({ provider, key, pools, deadlines, signal }),
       emit: (chunk) => {
         run.take("output", json({ chunk, index }));
         index += 1;

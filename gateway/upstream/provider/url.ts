@@ -1,0 +1,19 @@
+import type { Provider } from "./providers.ts";
+
+/**
+ * The URL of a request: a path under the base URL, whose own path and query stay, or an absolute URL.
+ * @throws `TypeError` for what is neither
+ */
+export function requestUrl(baseUrl: string, path: string): URL {
+  if (/^https?:\/\//i.test(path)) return new URL(path);
+  const url = new URL(baseUrl);
+  const [pathname = "", query = ""] = path.split("?", 2);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/${pathname.replace(/^\/+/, "")}`;
+  for (const [name, value] of new URLSearchParams(query)) url.searchParams.append(name, value);
+  return url;
+}
+
+/** Whether requests to an origin carry the provider's key: its own, and those that the adapter names. */
+export function isKeyOrigin({ baseUrl, adapter }: Provider, origin: string): boolean {
+  return new URL(baseUrl).origin === origin || (adapter.keyOrigins ?? []).includes(origin);
+}
