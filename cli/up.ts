@@ -57,6 +57,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const engine = await createEngine(options);
   const snapshotter = await openSnapshotter(options, engine);
   const keys = createKeys(store);
+  cleanup.defer(() => keys.close());
   const runtime = createRuntime({ engine, snapshotter, store, onEvent });
   const gateway = createGateway({
     upstream: { acquire: (modelId, acquireOptions) => runtime.acquire(modelId, acquireOptions) },

@@ -120,7 +120,7 @@ export class NotFoundError extends Error {
 /** A request that makes no sense in the present state, such as a rollback without an earlier release. */
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
-  readonly code: "no_earlier_release" | "last_admin_key" | "invalid_transition";
+  readonly code: "no_earlier_release" | "last_admin_key" | "key_expired" | "invalid_transition";
   readonly hint?: string;
 
   constructor(code: ConflictError["code"], message: string, facts: ErrorFacts = {}) {

@@ -96,18 +96,24 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "keys list",
     aliases: ["keys"],
-    summary: "API keys, without their secrets",
+    summary: "API keys with the time of their last use, without their secrets",
     load: async () => (await import("./keys.ts")).keysList,
   },
   {
     name: "keys create",
-    summary: "make an API key; its secret is shown once",
+    summary: "make an API key, for some models and some time if wanted; its secret is shown once",
     load: async () => (await import("./keys.ts")).keysCreate,
   },
   {
-    name: "keys rm",
+    name: "keys rotate",
+    summary: "give an API key a new secret; the old one can stay for a grace period",
+    load: async () => (await import("./keys.ts")).keysRotate,
+  },
+  {
+    name: "keys revoke",
+    aliases: ["keys rm"],
     summary: "revoke an API key at once",
-    load: async () => (await import("./keys.ts")).keysRemove,
+    load: async () => (await import("./keys.ts")).keysRevoke,
   },
   {
     name: "doctor",

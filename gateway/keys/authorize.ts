@@ -4,7 +4,8 @@ import { GatewayError } from "../errors.ts";
 import type { KeyIdentity, Keys } from "./keys.ts";
 
 /**
- * The key of a call: `Authorization: Bearer KEY` (or `Token KEY`, as Replicate's older clients send it), or `x-api-key`.
+ * The key of a call: `Authorization: Bearer KEY` (or `Token KEY`, as Replicate's older clients send it), `x-api-key`, or
+ * `cf-aig-authorization`, which comes first: beside it `Authorization` is the key of the third party.
  * @throws `GatewayError`: `unauthenticated`, or `forbidden` when the key may not call models
  */
 export function authorize(headers: IncomingHttpHeaders, keys: Keys): KeyIdentity {
@@ -15,7 +16,7 @@ export function authorize(headers: IncomingHttpHeaders, keys: Keys): KeyIdentity
     });
   }
   const key = keys.verify(secret);
-  if (key === undefined) throw new GatewayError("unauthenticated", "This API key is not known.");
+  if (key === undefined) throw refused(keys.expiredAt?.(secret));
   if (!key.scopes.some((scope) => scope === "call" || scope === "admin")) {
     throw new GatewayError("forbidden", `The API key ${key.name} may not call models.`, {
       hint: "Make a key with the scope `call`.",
@@ -41,8 +42,21 @@ export function mayCall(key: KeyIdentity | undefined, modelId: string): boolean 
   );
 }
 
+function refused(expiredAt: string | undefined): GatewayError {
+  if (expiredAt === undefined) {
+    return new GatewayError("unauthenticated", "This API key is not known.");
+  }
+  return new GatewayError("unauthenticated", `This API key expired at ${expiredAt}.`, {
+    hint: "Make a new one with `byom keys create`, or take the one that replaced it.",
+  });
+}
+
+const authorizationPattern = /^(?:bearer|token)\s+(\S+)\s*$/i;
+
 function presentedSecret(headers: IncomingHttpHeaders): string | undefined {
-  const match = /^(?:bearer|token)\s+(\S+)\s*$/i.exec(headers.authorization ?? "");
+  const gatewayHeader = headers["cf-aig-authorization"];
+  const authorization = typeof gatewayHeader === "string" ? gatewayHeader : headers.authorization;
+  const match = authorizationPattern.exec(authorization ?? "");
   if (match?.[1] !== undefined) return match[1];
   const apiKey = headers["x-api-key"];
   return typeof apiKey === "string" && apiKey !== "" ? apiKey : undefined;

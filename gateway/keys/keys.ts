@@ -12,4 +12,6 @@ export interface KeyIdentity {
 /** Looks a presented secret up by its hash; held in memory, so that no call waits for a database. */
 export interface Keys {
   verify(secret: string): KeyIdentity | undefined;
+  /** For a secret that `verify` refused: when its time was over (ISO 8601), if that is the reason. */
+  expiredAt?(secret: string): string | undefined;
 }

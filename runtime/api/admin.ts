@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Runtime } from "../runtime.ts";
 import { failureOf, RequestError } from "./failure.ts";
-import type { KeyOwner, KeyRing } from "./keys.ts";
+import { isForModel, type KeyOwner, type KeyRing } from "./keys.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { openapiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
@@ -47,7 +47,7 @@ async function serve(
 ): Promise<void> {
   const owner = authenticate(options.keys, request);
   const { route, parameters } = findRoute(request.method ?? "GET", path);
-  authorize(owner, route);
+  authorize(owner, route, parameters);
   const gone = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort(new Error("the client closed the connection"));
@@ -65,9 +65,18 @@ async function serve(
 }
 
 function authenticate(keys: KeyRing, request: IncomingMessage): KeyOwner {
-  const secret = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  const secret = presentedSecret(request);
   const owner = secret === undefined ? undefined : keys.verify(secret);
   if (owner !== undefined) return owner;
+  const expiredAt = secret === undefined ? undefined : keys.expiredAt(secret);
+  if (expiredAt !== undefined) {
+    throw new RequestError(
+      401,
+      "key_expired",
+      `the API key expired at ${expiredAt}`,
+      "make a new one with `byom keys create`",
+    );
+  }
   throw new RequestError(
     401,
     "unauthorized",
@@ -76,13 +85,36 @@ function authenticate(keys: KeyRing, request: IncomingMessage): KeyOwner {
   );
 }
 
-function authorize(owner: KeyOwner, { scope }: Route): void {
-  if (owner.scopes.includes("admin") || owner.scopes.includes(scope)) return;
+/** As the gateway takes it: `Authorization: Bearer KEY` (or `Token KEY`), or `x-api-key`. */
+function presentedSecret({ headers }: IncomingMessage): string | undefined {
+  const match = /^(?:bearer|token) +(\S+)$/i.exec(headers.authorization ?? "");
+  if (match?.[1] !== undefined) return match[1];
+  const apiKey = headers["x-api-key"];
+  return typeof apiKey === "string" && apiKey !== "" ? apiKey : undefined;
+}
+
+/** @throws RequestError 403 when the key lacks the scope, or is for other models. */
+function authorize(
+  owner: KeyOwner,
+  { scope }: Route,
+  parameters: Readonly<Record<string, string>>,
+): void {
+  if (!owner.scopes.includes("admin") && !owner.scopes.includes(scope)) {
+    throw new RequestError(
+      403,
+      "forbidden",
+      `the key ${owner.name} lacks the scope ${scope}`,
+      "make one with `byom keys create --scope`",
+    );
+  }
+  const { owner: modelOwner, name } = parameters;
+  if (modelOwner === undefined || name === undefined) return;
+  if (isForModel(owner, `${modelOwner}/${name}`)) return;
   throw new RequestError(
     403,
     "forbidden",
-    `the key ${owner.name} lacks the scope ${scope}`,
-    "make one with `byom keys create --scope`",
+    `the key ${owner.name} is not for ${modelOwner}/${name}`,
+    `it is for ${owner.models?.join(", ")}`,
   );
 }
 

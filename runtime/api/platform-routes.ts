@@ -1,7 +1,7 @@
 import { readBody } from "./body.ts";
 import { RequestError } from "./failure.ts";
 import type { ApiCall, Route } from "./route.ts";
-import { keyBody } from "./schemas.ts";
+import { keyBody, rotateKeyBody } from "./schemas.ts";
 
 const logLinesDefault = 200;
 /** The engine reads them all into memory. */
@@ -48,14 +48,15 @@ export const platformRoutes: readonly Route[] = [
   {
     method: "GET",
     path: "/keys",
-    summary: "API keys, without their secrets",
+    summary: "API keys with the time of their last use, without their secrets",
     scope: "admin",
     handle: ({ keys }) => ({ keys: keys.list() }),
   },
   {
     method: "POST",
     path: "/keys",
-    summary: "Makes an API key; the secret is in this answer only",
+    summary:
+      "Makes an API key, for some models and some time if wanted; the secret is in this answer only",
     scope: "admin",
     status: 201,
     body: keyBody,
@@ -65,12 +66,24 @@ export const platformRoutes: readonly Route[] = [
     },
   },
   {
+    method: "POST",
+    path: "/keys/{id}/rotate",
+    summary: "Gives an API key a new secret; the old one opens for graceMs still",
+    scope: "admin",
+    body: rotateKeyBody,
+    handle: async ({ keys, parameters, request }) => {
+      const rotation = await readBody(request, rotateKeyBody);
+      const { key, secret } = keys.rotate(parameters["id"] ?? "", rotation);
+      return { ...key, secret };
+    },
+  },
+  {
     method: "DELETE",
     path: "/keys/{id}",
     summary: "Revokes an API key at once",
     scope: "admin",
     status: 204,
-    handle: ({ keys, parameters }) => keys.remove(parameters["id"] ?? ""),
+    handle: ({ keys, parameters }) => keys.revoke(parameters["id"] ?? ""),
   },
 ];
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import type { DeployRequest } from "../deployment/deploy.ts";
 import type { Scaling } from "../deployment/deployment.ts";
-import type { KeyScope } from "../store/keys.ts";
+import type { NewKey, Rotation } from "./keys.ts";
 
 /** `owner/name`, each as registries allow it in a repository's path. */
 export const modelIdPattern: RegExp =
@@ -85,10 +85,37 @@ export const scaleBody: z.ZodType<
   nextStart: z.enum(["cold"]).exactOptional(),
 });
 
+/** Ten years: whoever wants longer wants a key without an end. */
+const keyLifeMaxMs = 10 * 366 * 24 * 60 * 60_000;
+/** Thirty days in which a rotated secret may be replaced everywhere. */
+const keyGraceMaxMs = 30 * 24 * 60 * 60_000;
+/** Patterns of one key's allow-list; each call of such a key looks through them. */
+const keyModelsMax = 100;
+
+/** `owner/name`, `owner/*` or `*`. */
+const modelPattern = z
+  .string()
+  .max(200)
+  .regex(/^(?:[^\s,*]+\*?|\*)$/, "a model id such as owner/name, or owner/*");
+const expiresInMs = positiveInteger.max(keyLifeMaxMs).exactOptional();
+
 /** Body of `POST /keys`. */
-export const keyBody: z.ZodType<{ name: string; scopes: readonly KeyScope[] }> = z.strictObject({
-  name: z.string().min(1).max(100),
-  scopes: z.array(z.enum(["admin", "deploy", "call"])).min(1),
+export const keyBody: z.ZodType<NewKey> = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    scopes: z.array(z.enum(["admin", "deploy", "call"])).min(1),
+    models: z.array(modelPattern).min(1).max(keyModelsMax).exactOptional(),
+    expiresInMs,
+  })
+  .refine(({ scopes, models }) => models === undefined || !scopes.includes("admin"), {
+    path: ["models"],
+    message: "an admin key makes keys for every model: it cannot be for some models only",
+  });
+
+/** Body of `POST /keys/{id}/rotate`. */
+export const rotateKeyBody: z.ZodType<Rotation> = z.strictObject({
+  graceMs: z.int().min(0).max(keyGraceMaxMs).exactOptional(),
+  expiresInMs,
 });
 
 /** A problem with a body, as one line per field. */

@@ -71,6 +71,14 @@ const migrations: readonly string[] = [
   CREATE INDEX predictions_unfinished ON predictions (sequence)
     WHERE status IN ('starting', 'processing');
   `,
+  // Keys get an allow-list of models, an end, a time of last use, and for a while the secret before a rotation.
+  `
+  ALTER TABLE keys ADD COLUMN models TEXT;
+  ALTER TABLE keys ADD COLUMN expires_at TEXT;
+  ALTER TABLE keys ADD COLUMN last_used_at TEXT;
+  ALTER TABLE keys ADD COLUMN former_hash TEXT;
+  ALTER TABLE keys ADD COLUMN former_expires_at TEXT;
+  `,
 ];
 
 /**

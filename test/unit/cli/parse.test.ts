@@ -22,7 +22,7 @@ describe("findCommand", () => {
     ["host setup --dry-run", "host setup", ["--dry-run"]],
     ["keys", "keys list", []],
     ["keys create me", "keys create", ["me"]],
-    ["keys rm list", "keys rm", ["list"]],
+    ["keys rm list", "keys revoke", ["list"]],
     ["-C some/folder plan", "plan", ["-C", "some/folder"]],
     ["--json --directory some/folder plan", "plan", ["--json", "--directory", "some/folder"]],
     ["models --json", "models list", ["--json"]],

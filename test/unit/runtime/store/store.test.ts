@@ -5,7 +5,6 @@ import { DatabaseSync } from "node:sqlite";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { createKeys } from "../../../../runtime/api/keys.ts";
 import type { StoredPrediction } from "../../../../runtime/store/predictions.ts";
 import { openStore } from "../../../../runtime/store/store.ts";
 
@@ -94,40 +93,6 @@ describe("predictions", () => {
       "a",
     ]);
     expect(() => store.predictions.insert({ ...record, id: "a" })).toThrow("UNIQUE");
-    store.close();
-  });
-});
-
-describe("keys", () => {
-  test("are hashed at rest and verified in memory, also after a restart", () => {
-    const store = openStore({ dataDirectory });
-    const made = createKeys(store).ensureAdminKey();
-    expect(made?.secret).toMatch(/^byom_[\w-]{43}$/);
-    expect(JSON.stringify(store.keys.list())).not.toContain(made?.secret);
-    store.close();
-    const again = openStore({ dataDirectory });
-    const keys = createKeys(again);
-    expect(keys.ensureAdminKey()).toBeUndefined();
-    expect(keys.verify(made?.secret ?? "")).toEqual({
-      id: made?.key.id,
-      name: "admin",
-      scopes: ["admin"],
-    });
-    again.close();
-  });
-
-  test("that are wrong, revoked, or not ours open nothing; the last admin key stays", () => {
-    const store = openStore({ dataDirectory });
-    const keys = createKeys(store);
-    const admin = keys.ensureAdminKey();
-    const { key, secret } = keys.create({ name: "app", scopes: ["call"] });
-    expect(keys.verify(`${secret}x`)).toBeUndefined();
-    expect(keys.verify("")).toBeUndefined();
-    expect(keys.verify(`byom_${"a".repeat(10_000)}`)).toBeUndefined();
-    keys.remove(key.id);
-    expect(keys.verify(secret)).toBeUndefined();
-    expect(() => keys.remove(admin?.key.id ?? "")).toThrow("last key with the admin scope");
-    expect(() => keys.remove("key_none")).toThrow("there is no key");
     store.close();
   });
 });
