@@ -108,7 +108,12 @@ function createServices(
   // Event logs belong to runs, which do not outlive their process.
   rmSync(streamsDirectory, { recursive: true, force: true });
   mkdirSync(streamsDirectory, { recursive: true });
-  const files = openFileStore({ directory: join(dataDirectory, "files"), idSource, clock });
+  const files = openFileStore({
+    directory: join(dataDirectory, "files"),
+    secretPath: join(dataDirectory, "file-secret"),
+    idSource,
+    clock,
+  });
   const runner = new PredictionRunner({
     upstream,
     providers,

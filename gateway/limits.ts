@@ -48,8 +48,42 @@ export const holdMaxMs: number = 10 * 60_000;
 
 /** A file sent to `/v1/files`. */
 export const fileBytesMax: number = 100 * mib;
-/** Uploaded files are inputs of a prediction to come, not storage. */
+/** Uploaded files are inputs of a prediction to come and outputs are to be fetched: neither is storage. */
 export const fileRetentionMs: number = 24 * 60 * 60_000;
+/** All files together; beyond it the oldest are removed. */
+export const fileStoreBytesMax: number = 8 * 1024 * mib;
+/** How long a signed URL of a file works; each look at a prediction gives a fresh one. */
+export const fileUrlLifetimeMs: number = 60 * 60_000;
+/** A data URI in a recorded output that is at least this long becomes a file; a shorter one costs less than a URL's round trip. */
+export const outputFileCharactersMin: number = 4 * kib;
+
+/** Records of finished predictions are kept this long, as Replicate keeps their data for an hour and byom for a day. */
+export const predictionRetentionMs: number = 24 * 60 * 60_000;
+/** Records of finished predictions; beyond it the oldest are removed. */
+export const predictionsMax = 100_000;
+/** Records removed at once, so that the store is never held for long. */
+export const pruneBatch = 500;
+/** Between two looks for what is to be removed. */
+export const pruneIntervalMs = 60_000;
+
+/** One delivery of a webhook, from the connection to the end of the answer. */
+export const webhookAttemptMs = 10_000;
+/** Deliveries of a completed webhook before it is given up; with the pauses between them some nine minutes. */
+export const webhookAttemptsMax = 10;
+/** Pause after the first failed delivery; it doubles each time. */
+export const webhookRetryDelayMs = 1_000;
+export const webhookRetryDelayMaxMs: number = 5 * 60_000;
+/** Replicate sends output and logs at most this often. */
+export const webhookIntervalMs = 500;
+/** Deliveries to one receiver at once; the others wait. */
+export const webhooksPerOriginMax = 16;
+/** Deliveries at once, so that slow receivers cannot hold more sockets. */
+export const webhooksInFlightMax = 128;
+export const webhookUrlCharactersMax = 2_048;
+
+/** Replicate's least `Cancel-After`. */
+export const cancelAfterMinMs = 5_000;
+export const cancelAfterMaxMs: number = 24 * 60 * 60_000;
 
 /** Times that a call may take, each separate; all in milliseconds. */
 export interface Deadlines {
