@@ -36,19 +36,34 @@ export interface CatalogEntry {
   readonly prices?: readonly Price[];
   readonly capabilities?: readonly Capability[];
   readonly tags?: readonly string[];
+  /** Absent: an own model. */
+  readonly origin?: EntryOrigin;
+  /** Of a third party's model: where its facts were read, and when. */
+  readonly facts?: Facts;
 }
 
-export type Task =
-  | "text-generation"
-  | "text-embeddings"
-  | "text-to-image"
-  | "image-to-image"
-  | "image-to-text"
-  | "text-to-speech"
-  | "automatic-speech-recognition"
-  | "text-to-video"
-  | "image-to-video"
-  | "other";
+/** How an entry came into the catalog: deployed here, added by the operator, read from a list, or shipped with byom. */
+export type EntryOrigin = "own" | "added" | "listed" | "bundled";
+
+export interface Facts {
+  readonly source: string;
+  /** ISO 8601 date. */
+  readonly asOf: string;
+}
+
+export const tasks = [
+  "text-generation",
+  "text-embeddings",
+  "text-to-image",
+  "image-to-image",
+  "image-to-text",
+  "text-to-speech",
+  "automatic-speech-recognition",
+  "text-to-video",
+  "image-to-video",
+  "other",
+] as const;
+export type Task = (typeof tasks)[number];
 
 /** The ways in which a model can be called; every model takes `predictions`. */
 export type RequestFormat =
@@ -62,8 +77,10 @@ export type RequestFormat =
   | "speech"
   | "transcriptions";
 
-export type Modality = "text" | "image" | "audio" | "video" | "file";
-export type Capability = "tools" | "json" | "vision" | "reasoning" | "streaming";
+export const modalities = ["text", "image", "audio", "video", "file"] as const;
+export type Modality = (typeof modalities)[number];
+export const capabilities = ["tools", "json", "vision", "reasoning", "streaming"] as const;
+export type Capability = (typeof capabilities)[number];
 
 /** A third party's model as its provider names it, or a deployment of this platform. */
 export type UpstreamTarget =
@@ -77,6 +94,8 @@ export interface ModelMapping {
   readonly output?: string;
   /** Jinja template as in Hugging Face's `tokenizer_config.json`, or the name of a bundled one (`chatml`, …). */
   readonly chatTemplate?: string;
+  /** What the template asks for beside the messages, such as `eos_token`. */
+  readonly templateVariables?: Readonly<Record<string, string>>;
 }
 
 export interface Price {
@@ -85,17 +104,24 @@ export interface Price {
   readonly per: number;
   /** Decimal number of US dollars, such as `0.15`. */
   readonly usd: string;
+  /** Where the price was read. */
+  readonly source?: string;
+  /** ISO 8601 date of that. */
+  readonly asOf?: string;
 }
 
-export type PriceUnit =
-  | "input-token"
-  | "cached-input-token"
-  | "output-token"
-  | "image"
-  | "megapixel"
-  | "second"
-  | "character"
-  | "request";
+export const priceUnits = [
+  "input-token",
+  "cached-input-token",
+  "output-token",
+  "image",
+  "megapixel",
+  "second",
+  "character",
+  "request",
+] as const;
+/** `second`: of audio or video, or of an instance's time for own models. */
+export type PriceUnit = (typeof priceUnits)[number];
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 

@@ -36,6 +36,11 @@ export interface ChatResult {
 
 /** Reads a run's events as a chat answer. Keeps what it has seen, so one reader per caller. */
 export interface ChatReader {
+  /**
+   * The JSON text of an `output` event that is plain text and may go on as these bytes, which counts it but keeps it out
+   * of the result's text; undefined when the event has to be read.
+   */
+  plainText(event: StreamEvent): Buffer | undefined;
   /** Of an `output` event; a text that may be the beginning of a tool call is held back until it is clear. */
   read(event: StreamEvent): readonly ChatDelta[];
   /** What was held back, then the whole answer. */

@@ -24,7 +24,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "registry-client": ["undici", "execa", "zod"],
   builder: ["dockerode", "tar-stream", "undici", "yaml", "zod", "execa", "web-tree-sitter"],
   runtime: ["dockerode", "tar-stream", "undici", "zod", "execa"],
-  gateway: ["undici", "zod"],
+  gateway: ["undici", "zod", "@huggingface/jinja"],
   host: ["dockerode", "execa", "undici", "zod"],
   client: ["undici"],
   console: [],

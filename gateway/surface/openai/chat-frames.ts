@@ -1,32 +1,27 @@
-import type { CatalogEntry } from "../../catalog/entry.ts";
-import { outputText } from "../../catalog/schema.ts";
-import type { Outcome, Run } from "../../prediction/run.ts";
-import { chunkJson, type StreamEvent } from "../../stream/event.ts";
+import type { ChatDelta, ChatReader, ChatResult, ToolCall } from "../../chat/reader.ts";
+import type { Run } from "../../prediction/run.ts";
+import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
-import { usageOf, type Usage } from "../../usage/usage.ts";
+import type { Usage } from "../../usage/usage.ts";
 import { openAiError } from "./errors.ts";
 
 export interface ChatFacts {
   readonly run: Run;
+  readonly reader: ChatReader;
   /** `chatcmpl-…`. */
   readonly id: string;
   /** The model as the caller named it. */
   readonly model: string;
   /** Seconds since the epoch. */
   readonly created: number;
-  /** Bytes of the conversation, for an estimate when the model does not count. */
-  readonly inputBytes: number;
-  /** The bound that the caller set, to tell `length` from `stop`. */
-  readonly tokenLimit: number | undefined;
 }
 
-const quote = 0x22;
-
-/** A run's events as chat completion chunks. Text goes from the instance's bytes to the frame without being decoded. */
+/** A run's events as chat completion chunks. Plain text goes from the instance's bytes to the frame without being decoded. */
 export function chatFrames(
   facts: ChatFacts,
   options: { readonly includeUsage: boolean },
 ): FrameRenderer {
+  const { run, reader } = facts;
   const usageField = options.includeUsage ? { usage: null } : {};
   const chunk = (delta: unknown, finishReason: string | null): string =>
     `data: ${JSON.stringify({
@@ -37,46 +32,44 @@ export function chatFrames(
   const template = chunk({ content: "\u0000" }, null).split('"\\u0000"');
   const before = Buffer.from(template[0] ?? "");
   const after = Buffer.from(template[1] ?? "");
-  let outputBytes = 0;
 
-  const content = (data: Buffer): Buffer => {
-    const json = chunkJson(data);
-    const text = json[0] === quote ? json : Buffer.from(pieceText(facts.run.entry, json));
-    outputBytes += text.length - 2;
-    return Buffer.concat([before, text, after]);
+  const content = (event: StreamEvent): Buffer | string => {
+    const text = reader.plainText(event);
+    if (text !== undefined) return Buffer.concat([before, text, after]);
+    return reader
+      .read(event)
+      .map((delta) => chunk(chunkDelta(delta), null))
+      .join("");
   };
 
-  const closing = (outcome: Outcome): string => {
-    const usage = usageOf({ metrics: outcome.metrics, inputBytes: facts.inputBytes, outputBytes });
-    const last = chunk({}, finishReason(outcome, facts.tokenLimit));
+  const closing = (): string => {
+    const { outcome } = run;
+    if (outcome === undefined) return "";
+    if (outcome.failure !== undefined) {
+      return `data: ${JSON.stringify(openAiError(outcome.failure))}\n\n`;
+    }
+    const { deltas, result } = reader.finish(outcome);
+    const rest = deltas.map((delta) => chunk(chunkDelta(delta), null)).join("");
+    const last = chunk({}, result.finishReason);
     const counted = options.includeUsage
-      ? `data: ${JSON.stringify({ ...chunkHead(facts), choices: [], usage: usageBody(usage) })}\n\n`
+      ? `data: ${JSON.stringify({ ...chunkHead(facts), choices: [], usage: usageBody(result.usage) })}\n\n`
       : "";
-    return `${last}${counted}data: [DONE]\n\n`;
+    return `${rest}${last}${counted}data: [DONE]\n\n`;
   };
 
   return {
     opening: () => chunk({ role: "assistant", content: "" }, null),
     render: (event: StreamEvent) => {
-      if (event.kind === "output") return content(event.data);
-      if (event.kind !== "completed" && event.kind !== "error") return undefined;
-      const { outcome } = facts.run;
-      if (outcome === undefined) return undefined;
-      if (outcome.failure === undefined) return closing(outcome);
-      return `data: ${JSON.stringify(openAiError(outcome.failure))}\n\n`;
+      if (event.kind === "output") return content(event);
+      return event.kind === "completed" || event.kind === "error" ? closing() : undefined;
     },
   };
 }
 
-/** A finished run as one chat completion, and whether its usage is an estimate. */
-export function chatCompletion(
-  facts: ChatFacts,
-  outcome: Outcome,
-): { readonly body: unknown; readonly usage: Usage } {
-  const content = outputText(facts.run.entry, outcome.output);
-  const outputBytes = Buffer.byteLength(content);
-  const usage = usageOf({ metrics: outcome.metrics, inputBytes: facts.inputBytes, outputBytes });
-  const body = {
+/** An answer as one chat completion. */
+export function chatCompletion(facts: ChatFacts, result: ChatResult): Record<string, unknown> {
+  const { text, reasoning, toolCalls } = result;
+  return {
     id: facts.id,
     object: "chat.completion",
     created: facts.created,
@@ -84,14 +77,34 @@ export function chatCompletion(
     choices: [
       {
         index: 0,
-        message: { role: "assistant", content, refusal: null },
+        message: {
+          role: "assistant",
+          content: text === "" && toolCalls.length > 0 ? null : text,
+          refusal: null,
+          ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+          ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls.map(toolCallBody) }),
+        },
         logprobs: null,
-        finish_reason: finishReason(outcome, facts.tokenLimit),
+        finish_reason: result.finishReason,
       },
     ],
-    usage: usageBody(usage),
+    usage: usageBody(result.usage),
   };
-  return { body, usage };
+}
+
+/** OpenAI's count of tokens. */
+export function usageBody(usage: Usage): Record<string, unknown> {
+  const { cachedTokens, reasoningTokens } = usage;
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    ...(cachedTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedTokens } }),
+    ...(reasoningTokens !== undefined && {
+      completion_tokens_details: { reasoning_tokens: reasoningTokens },
+    }),
+    ...(usage.isEstimated && { estimated: true }),
+  };
 }
 
 function chunkHead(facts: ChatFacts): Record<string, unknown> {
@@ -103,24 +116,24 @@ function chunkHead(facts: ChatFacts): Record<string, unknown> {
   };
 }
 
-function pieceText(entry: CatalogEntry, json: Buffer): string {
-  return JSON.stringify(outputText(entry, JSON.parse(json.toString("utf8"))));
+function chunkDelta(delta: ChatDelta): Record<string, unknown> {
+  switch (delta.type) {
+    case "text":
+      return { content: delta.text };
+    case "reasoning":
+      // OpenAI has no word for it; this one is what most compatible servers say and clients read.
+      return { reasoning_content: delta.text };
+    case "tool_call":
+      return { tool_calls: [callDelta(delta)] };
+  }
 }
 
-/** The model's own word (metric `finish_reason`), else `length` when it made as many tokens as it was allowed. */
-function finishReason(outcome: Outcome, tokenLimit: number | undefined): string {
-  const { finish_reason: own, output_tokens: outputTokens } = outcome.metrics;
-  if (own === "stop" || own === "length") return own;
-  const isAtLimit =
-    tokenLimit !== undefined && typeof outputTokens === "number" && outputTokens >= tokenLimit;
-  return isAtLimit ? "length" : "stop";
+function callDelta(delta: ChatDelta & { readonly type: "tool_call" }): Record<string, unknown> {
+  const { index, id, name, arguments: piece } = delta;
+  if (id === undefined) return { index, function: { arguments: piece } };
+  return { index, id, type: "function", function: { name, arguments: piece } };
 }
 
-function usageBody(usage: Usage): Record<string, unknown> {
-  return {
-    prompt_tokens: usage.inputTokens,
-    completion_tokens: usage.outputTokens,
-    total_tokens: usage.inputTokens + usage.outputTokens,
-    ...(usage.isEstimated ? { estimated: true } : {}),
-  };
+function toolCallBody({ id, name, arguments: given }: ToolCall): Record<string, unknown> {
+  return { id, type: "function", function: { name, arguments: given } };
 }

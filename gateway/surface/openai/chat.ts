@@ -1,27 +1,69 @@
+import { createChatReader } from "../../chat/create-reader.ts";
+import { chatInput } from "../../chat/input.ts";
 import { GatewayError } from "../../errors.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
-import type { Run } from "../../prediction/run.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { chatCompletion, chatFrames, type ChatFacts } from "./chat-frames.ts";
-import { chatInput } from "./chat-input.ts";
 
-/** `POST /v1/chat/completions`: an OpenAI chat request on any model with a `messages` or `prompt` input. */
+/** `POST /v1/chat/completions`: an OpenAI chat request on any model that takes messages or a prompt and answers with text. */
 export async function chatCompletions(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
   const body = await readJsonObject(call.request);
-  const { model } = body;
-  if (typeof model !== "string" || model === "") {
-    throw new GatewayError("invalid_request", "model is required.", { parameter: "model" });
-  }
+  const model = requireModel(body);
+  assertOneAnswer(body);
   const found = findCallable(call, services, model);
   const run = startRun(call, services, { model: found, input: chatInput(found.entry, body) });
-  const facts = chatFacts({ run, model, body, services });
-  if (body["stream"] === true) await stream(call, services, facts, body);
+  const facts: ChatFacts = {
+    run,
+    reader: createChatReader(run, { request: body }),
+    id: `chatcmpl-${run.id}`,
+    model,
+    created: Math.floor(services.clock() / 1000),
+  };
+  if (isStreamed(body)) await stream(call, services, facts, body);
   else await complete(call, facts);
+}
+
+/** @throws `GatewayError` `invalid_request` */
+export function requireModel(body: Readonly<Record<string, unknown>>): string {
+  const { model } = body;
+  if (typeof model === "string" && model !== "") return model;
+  throw new GatewayError("invalid_request", "model is required.", { parameter: "model" });
+}
+
+/** @throws `GatewayError` `invalid_request` */
+export function isStreamed(body: Readonly<Record<string, unknown>>): boolean {
+  const { stream: isWanted } = body;
+  if (isWanted === undefined || isWanted === null) return false;
+  if (typeof isWanted === "boolean") return isWanted;
+  throw new GatewayError("invalid_request", "stream must be true or false.", {
+    parameter: "stream",
+  });
+}
+
+/** Whether a stream is to end with its count of tokens. */
+export function wantsUsage(body: Readonly<Record<string, unknown>>): boolean {
+  const { stream_options: options } = body;
+  return isObject(options) && options["include_usage"] === true;
+}
+
+/** What the gateway's answer cannot hold is refused even where a model has such an input. */
+function assertOneAnswer(body: Readonly<Record<string, unknown>>): void {
+  const { n, logprobs } = body;
+  if (n !== undefined && n !== null && n !== 1) {
+    throw unsupported("n", "One call gives one answer: n can only be 1.");
+  }
+  if (logprobs !== undefined && logprobs !== null && logprobs !== false) {
+    throw unsupported("logprobs", "logprobs are not given.");
+  }
+}
+
+function unsupported(parameter: string, message: string): GatewayError {
+  return new GatewayError("unsupported_parameter", message, { parameter });
 }
 
 async function stream(
@@ -30,12 +72,10 @@ async function stream(
   facts: ChatFacts,
   body: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const streamOptions = body["stream_options"];
-  const includeUsage = isObject(streamOptions) && streamOptions["include_usage"] === true;
   await follow({
     run: facts.run,
     response: call.response,
-    renderer: chatFrames(facts, { includeUsage }),
+    renderer: chatFrames(facts, { includeUsage: wantsUsage(body) }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,
@@ -43,45 +83,15 @@ async function stream(
 }
 
 async function complete(call: Call, facts: ChatFacts): Promise<void> {
-  const { run } = facts;
+  const { run, reader } = facts;
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
-  const { body, usage } = chatCompletion(facts, outcome);
+  const { result } = reader.finish(outcome);
   sendJson(call.response, {
-    body,
+    body: chatCompletion(facts, result),
     headers: {
       ...startHeaders(run),
-      ...(usage.isEstimated ? { "x-byom-usage": "estimated" } : {}),
+      ...(result.usage.isEstimated ? { "x-byom-usage": "estimated" } : {}),
     },
   });
-}
-
-function chatFacts(options: {
-  readonly run: Run;
-  readonly model: string;
-  readonly body: Readonly<Record<string, unknown>>;
-  readonly services: Services;
-}): ChatFacts {
-  const { run, body } = options;
-  const limit = body["max_completion_tokens"] ?? body["max_tokens"];
-  return {
-    run,
-    id: `chatcmpl-${run.id}`,
-    model: options.model,
-    created: Math.floor(options.services.clock() / 1000),
-    inputBytes: conversationBytes(run.request.input),
-    tokenLimit: typeof limit === "number" ? limit : undefined,
-  };
-}
-
-/** Text of the conversation as the model gets it, for an estimate. */
-function conversationBytes(input: Readonly<Record<string, unknown>>): number {
-  const said = input["messages"] ?? [input["system_prompt"], input["prompt"]];
-  const texts = Array.isArray(said)
-    ? said.map((part: unknown) => (isObject(part) ? part["content"] : part))
-    : [said];
-  return texts.reduce<number>(
-    (sum, text) => sum + (typeof text === "string" ? Buffer.byteLength(text) : 0),
-    0,
-  );
 }

@@ -11,7 +11,7 @@ import { waitForCaller } from "../../prediction/wait.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
 import { usageOf } from "../../usage/usage.ts";
-import { chatInput } from "../openai/chat-input.ts";
+import { chatInput } from "../../chat/input.ts";
 import { failure, success } from "./errors.ts";
 
 /** `POST …/ai/run` with `{model, input}`. */

@@ -102,7 +102,7 @@ describe("a chat completion", () => {
   it.each([
     ["top_p", 0.5, "unsupported_parameter"],
     ["n", 2, "unsupported_parameter"],
-    ["tools", [{ type: "function" }], "unsupported_parameter"],
+    ["tools", [{ type: "function", function: { name: "f" } }], "unsupported_parameter"],
     ["seed", 7, "unsupported_parameter"],
     ["stop", ["x"], "unsupported_parameter"],
     ["max_tokens", 101, "invalid_input"],
