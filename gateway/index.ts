@@ -5,7 +5,12 @@ export { defaultDeadlines, type Deadlines } from "./limits.ts";
 export type { Catalog, CatalogEntry, JsonSchema, Task } from "./catalog/entry.ts";
 export { validateInput, type InputProblem } from "./catalog/validate-input.ts";
 export type { KeyIdentity, Keys, Scope } from "./keys/keys.ts";
-export type { PredictionRecord, PredictionStatus, PredictionStore } from "./prediction/store.ts";
+export type {
+  PredictionListOptions,
+  PredictionRecord,
+  PredictionStatus,
+  PredictionStore,
+} from "./prediction/store.ts";
 export type {
   AcquireOptions,
   Lease,

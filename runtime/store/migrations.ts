@@ -79,6 +79,16 @@ const migrations: readonly string[] = [
   ALTER TABLE keys ADD COLUMN former_hash TEXT;
   ALTER TABLE keys ADD COLUMN former_expires_at TEXT;
   `,
+  // Predictions are listed by time, forgotten some time after their end, and owe a webhook until it was delivered.
+  `
+  ALTER TABLE predictions ADD COLUMN created_at TEXT NOT NULL DEFAULT '';
+  ALTER TABLE predictions ADD COLUMN completed_at TEXT;
+  ALTER TABLE predictions ADD COLUMN owes_webhook INTEGER NOT NULL DEFAULT 0;
+  UPDATE predictions SET created_at = json_extract(record, '$.createdAt'),
+    completed_at = json_extract(record, '$.completedAt');
+  CREATE INDEX predictions_completed ON predictions (completed_at) WHERE completed_at IS NOT NULL;
+  CREATE INDEX predictions_owing ON predictions (sequence) WHERE owes_webhook = 1;
+  `,
 ];
 
 /**

@@ -12,6 +12,7 @@ import {
   type GatewayEvent,
   type Lease,
   type LeaseStart,
+  type PredictionListOptions,
   type PredictionRecord,
   type PredictionStore,
   type Upstream,
@@ -122,8 +123,33 @@ export class MemoryPredictions implements PredictionStore {
   get(id: string): PredictionRecord | undefined {
     return this.records.get(id);
   }
-  list({ limit }: { limit: number }): readonly PredictionRecord[] {
-    return [...this.records.values()].toReversed().slice(0, limit);
+  list(options: PredictionListOptions): readonly PredictionRecord[] {
+    const { limit, before, after, createdAfter = "", createdBefore = "~" } = options;
+    const ids = [...this.records.keys()];
+    const from = after === undefined ? 0 : ids.indexOf(after) + 1;
+    const to = before === undefined ? ids.length : ids.indexOf(before);
+    const found = [...this.records.values()]
+      .slice(from, Math.max(0, to))
+      .filter(({ createdAt }) => createdAt >= createdAfter && createdAt < createdBefore);
+    return after === undefined
+      ? found.toReversed().slice(0, limit)
+      : found.slice(0, limit).toReversed();
+  }
+  readonly settled: Set<string> = new Set();
+  owingWebhooks(): readonly string[] {
+    return [...this.records.values()].flatMap(({ id, webhook, completedAt }) =>
+      webhook?.events.includes("completed") === true && completedAt !== undefined
+        ? this.settled.has(id)
+          ? []
+          : [id]
+        : [],
+    );
+  }
+  settleWebhooks(ids: readonly string[]): void {
+    for (const id of ids) this.settled.add(id);
+  }
+  prune(): number {
+    return 0;
   }
   unfinished(): readonly PredictionRecord[] {
     return [...this.records.values()].filter(({ completedAt }) => completedAt === undefined);

@@ -95,4 +95,55 @@ describe("predictions", () => {
     expect(() => store.predictions.insert({ ...record, id: "a" })).toThrow("UNIQUE");
     store.close();
   });
+
+  test("are paged in both directions and by time, so that a client sees each exactly once", () => {
+    const { predictions, close } = openStore({ dataDirectory });
+    for (let at = 0; at < 5; at += 1) {
+      predictions.insert({
+        ...record,
+        id: `p${at}`,
+        createdAt: `2026-01-0${at + 1}T00:00:00.000Z`,
+      });
+    }
+    const ids = (options: Parameters<typeof predictions.list>[0]): readonly string[] =>
+      predictions.list(options).map(({ id }) => id);
+    expect(ids({ limit: 2 })).toEqual(["p4", "p3"]);
+    expect(ids({ limit: 2, before: "p3" })).toEqual(["p2", "p1"]);
+    expect(ids({ limit: 2, after: "p1" })).toEqual(["p3", "p2"]);
+    expect(ids({ limit: 9, before: "gone" })).toEqual([]);
+    const [createdAfter, createdBefore] = ["2026-01-02", "2026-01-04"];
+    expect(ids({ limit: 9, createdAfter, createdBefore })).toEqual(["p2", "p1"]);
+    close();
+  });
+
+  test("owe a completed webhook until it is settled, across restarts, once they have ended", () => {
+    const webhook = { url: "https://x", format: "replicate", baseUrl: "http://y" } as const;
+    const store = openStore({ dataDirectory });
+    store.predictions.insert({ ...record, webhook: { ...webhook, events: ["completed"] } });
+    store.predictions.insert({ ...record, id: "p2", webhook: { ...webhook, events: ["start"] } });
+    expect(store.predictions.owingWebhooks()).toEqual([]);
+    const ended = { status: "succeeded", completedAt: "2026-01-02T00:00:00.000Z" } as const;
+    store.predictions.update({ ...record, ...ended });
+    store.predictions.update({ ...record, id: "p2", ...ended });
+    store.close();
+    const again = openStore({ dataDirectory });
+    expect(again.predictions.owingWebhooks()).toEqual(["p1"]);
+    again.predictions.settleWebhooks(["p1", "none"]);
+    expect(again.predictions.owingWebhooks()).toEqual([]);
+    again.close();
+  });
+
+  test("are forgotten in batches once they are old or too many, running ones never", () => {
+    const { predictions, close } = openStore({ dataDirectory });
+    predictions.insert({ ...record, id: "running" });
+    for (let day = 1; day <= 6; day += 1) {
+      const completedAt = `2026-01-0${day}T00:00:00.000Z`;
+      predictions.insert({ ...record, id: `d${day}`, status: "succeeded", completedAt });
+    }
+    const prune = (limit: number): number =>
+      predictions.prune({ completedBefore: "2026-01-04T00:00:00.000Z", keepMax: 2, limit });
+    expect([prune(2), prune(9), prune(9)]).toEqual([2, 2, 0]);
+    expect(predictions.list({ limit: 9 }).map(({ id }) => id)).toEqual(["d6", "d5", "running"]);
+    close();
+  });
 });
