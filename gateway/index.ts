@@ -3,6 +3,7 @@ export { GatewayError, type GatewayErrorCode } from "./errors.ts";
 export type { GatewayEvent, OnGatewayEvent } from "./events.ts";
 export { defaultDeadlines, type Deadlines } from "./limits.ts";
 export type { Catalog, CatalogEntry, JsonSchema, Task } from "./catalog/entry.ts";
+export { standardShape, type TaskShape } from "./catalog/standard-schemas.ts";
 export { validateInput, type InputProblem } from "./catalog/validate-input.ts";
 export type { KeyIdentity, Keys, Scope } from "./keys/keys.ts";
 export type {

@@ -1,3 +1,4 @@
+import type { GatewayError } from "../errors.ts";
 import { parseJsonObject } from "../http/body.ts";
 import type { Call, Services } from "../http/call.ts";
 import { sendJson, startHeaders, type Headers } from "../http/respond.ts";
@@ -28,7 +29,7 @@ export async function passThrough(
     readonly format: WireFormat;
     readonly body: Buffer;
     /** A failure in the middle of a stream, as this shape says it. */
-    readonly renderFailure: (run: Run) => string;
+    readonly renderFailure: (failure: GatewayError) => string;
   },
 ): Promise<boolean> {
   const { format, body, renderFailure } = options;
@@ -55,12 +56,14 @@ export async function passThrough(
     await follow({
       run,
       response: call.response,
-      renderer: {
+      // What was passed on can be read again byte for byte.
+      renderer: () => ({
         render: (event) => {
           if (event.kind === "raw") return event.data;
-          return run.outcome?.failure === undefined ? undefined : renderFailure(run);
+          const failure = run.outcome?.failure;
+          return failure === undefined ? undefined : renderFailure(failure);
         },
-      },
+      }),
       deadlines: services.deadlines,
       commitOn: "output",
       signal: call.signal,
@@ -86,7 +89,8 @@ function wireRequest(options: {
 }): WireRequest {
   const { call, format, body, fields, model } = options;
   const stream = fields.get("stream");
-  const isStreamed = stream !== undefined && body.toString("latin1", stream.start, stream.end) === "true";
+  const isStreamed =
+    stream !== undefined && body.toString("latin1", stream.start, stream.end) === "true";
   const named = renameModel(body, fields, model);
   const countsOnRequest = format === "chat-completions" || format === "completions";
   const hidesUsage = isStreamed && countsOnRequest && !asksForUsage(body, fields);

@@ -1,10 +1,10 @@
 /** One comparison of a benchmark: byom and its baseline, measured alternately in the same run. */
 export interface Row {
   readonly work: string;
-  readonly unit: "ms";
+  readonly unit: "ms" | "1/s" | "MiB";
   readonly baseline: Measured;
   readonly byom: Measured;
-  /** baseline / byom: how many times faster. */
+  /** How many times better byom is: baseline / byom for times and bytes, byom / baseline for rates. */
   readonly ratio: number;
   readonly goal: string;
   readonly met: boolean;
@@ -49,8 +49,8 @@ export function renderReport(report: Report): string {
   for (const row of report.rows) {
     lines.push(
       row.work,
-      `  baseline  ${renderMeasured(row.baseline)}`,
-      `  byom      ${renderMeasured(row.byom)}`,
+      `  baseline  ${renderMeasured(row.baseline, row.unit)}`,
+      `  byom      ${renderMeasured(row.byom, row.unit)}`,
       `  ratio     ${row.ratio.toFixed(2)}×   goal: ${row.goal}   ${row.met ? "met" : "not met"}`,
     );
     if (row.phases !== undefined) {
@@ -62,6 +62,11 @@ export function renderReport(report: Report): string {
   return lines.join("\n");
 }
 
-function renderMeasured({ what, median: middle, min, max, runs }: Measured): string {
-  return `${middle.toFixed(0).padStart(6)} ms  (${min.toFixed(0)}–${max.toFixed(0)}, ${runs} runs)  ${what}`;
+function renderMeasured(
+  { what, median: middle, min, max, runs }: Measured,
+  unit: Row["unit"],
+): string {
+  const digits = Math.abs(middle) < 10 ? 3 : 0;
+  const [shown, from, to] = [middle, min, max].map((value) => value.toFixed(digits));
+  return `${shown?.padStart(7)} ${unit}  (${from}–${to}, ${runs} runs)  ${what}`;
 }

@@ -4,6 +4,7 @@ import { cpus, release } from "node:os";
 import { renderReport, type Row } from "./report.ts";
 
 const benchmarks: Readonly<Record<string, () => Promise<{ default: Benchmark }>>> = {
+  gateway: () => import("./gateway.ts"),
   "cold-start": () => import("./cold-start.ts"),
 };
 

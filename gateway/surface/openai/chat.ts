@@ -1,18 +1,26 @@
 import { createChatReader } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
 import { GatewayError } from "../../errors.ts";
-import { isObject, readJsonObject } from "../../http/body.ts";
+import { isObject, parseJsonObject, readBody } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
+import { passThrough } from "../pass-through.ts";
 import { chatCompletion, chatFrames, type ChatFacts } from "./chat-frames.ts";
+import { openAiError } from "./errors.ts";
 
 /** `POST /v1/chat/completions`: an OpenAI chat request on any model that takes messages or a prompt and answers with text. */
 export async function chatCompletions(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
-  const body = await readJsonObject(call.request);
+  const bytes = await readBody(call.request);
+  if (
+    await passThrough(call, services, { format: "chat-completions", body: bytes, renderFailure })
+  ) {
+    return;
+  }
+  const body = parseJsonObject(bytes);
   const model = requireModel(body);
   assertOneAnswer(body);
   const found = findCallable(call, services, model);
@@ -26,6 +34,11 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
   };
   if (isStreamed(body)) await stream(call, services, facts, body);
   else await complete(call, facts);
+}
+
+/** A failure in the middle of a stream: there is no status any more, only an event. */
+export function renderFailure(failure: GatewayError): string {
+  return `data: ${JSON.stringify(openAiError(failure))}\n\n`;
 }
 
 /** @throws `GatewayError` `invalid_request` */
