@@ -1,6 +1,25 @@
 import type { AdapterId, ProviderAdapter } from "../adapter.ts";
+import { alibaba } from "./alibaba.ts";
+import { assemblyai } from "./assemblyai.ts";
+import { bytedance } from "./bytedance.ts";
+import { inworld } from "./inworld.ts";
+import { minimax } from "./minimax.ts";
+import { pixverse } from "./pixverse.ts";
+import { recraft } from "./recraft.ts";
+import { runway } from "./runway.ts";
+import { vidu } from "./vidu.ts";
 
-const all: readonly ProviderAdapter[] = [];
+const all: readonly ProviderAdapter[] = [
+  alibaba,
+  assemblyai,
+  bytedance,
+  inworld,
+  minimax,
+  pixverse,
+  recraft,
+  runway,
+  vidu,
+];
 
 /** Every provider that byom can speak to. */
 export const adapters: ReadonlyMap<AdapterId, ProviderAdapter> = new Map(

@@ -1,0 +1,114 @@
+import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
+import { toDataUri } from "../data-uri.ts";
+import { numberAt, promised, promisedSome, textAt, textsAt } from "./answer.ts";
+import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { languageName } from "./language-name.ts";
+import { checkBaseResponse } from "./minimax-error.ts";
+import { minimaxVideo } from "./minimax-video.ts";
+
+/** MiniMax requires a voice; its own examples speak with this one. */
+const voiceDefault = "English_expressive_narrator";
+
+const contentTypes: Readonly<Record<string, string>> = {
+  mp3: "audio/mpeg",
+  wav: "audio/wav",
+  flac: "audio/flac",
+  pcm: "audio/pcm",
+  opus: "audio/ogg",
+};
+
+/** MiniMax: chat, speech, images, and videos as tasks that are polled. */
+export const minimax: ProviderAdapter = {
+  id: "minimax",
+  title: "MiniMax",
+  baseUrl: "https://api.minimax.io",
+  source: {
+    document:
+      "platform.minimax.io/docs/api-reference (OpenAPI): t2a_v2, image_generation, video_generation v1 and v2, query, files/retrieve, errorcode",
+    date: "2026-10-05",
+  },
+  authorize: (key) => ({ authorization: `Bearer ${key}` }),
+  wirePaths: { "chat-completions": "/v1/chat/completions" },
+  run(call) {
+    switch (call.task) {
+      case "text-to-speech":
+        return speak(call);
+      case "text-to-image":
+      case "image-to-image":
+        return image(call);
+      case "text-to-video":
+      case "image-to-video":
+        return minimaxVideo(call);
+      default:
+        return Promise.reject(noSuchTask(call));
+    }
+  },
+};
+
+async function speak(call: ProviderCall): Promise<ProviderResult> {
+  const { http } = call;
+  const input = new Inputs(call);
+  const format = (input.text("format") ?? "mp3").toLowerCase();
+  const contentType = contentTypes[format];
+  if (contentType === undefined) {
+    throw input.wrong("format", `must be one of ${Object.keys(contentTypes).join(", ")}`);
+  }
+  const language = input.text("language");
+  const body = given({
+    model: call.model,
+    text: input.required("text"),
+    stream: false,
+    output_format: "hex",
+    voice_setting: given({
+      voice_id: input.text("voice") ?? voiceDefault,
+      speed: input.number("speed"),
+    }),
+    audio_setting: given({ format, sample_rate: input.number("sample_rate") }),
+    language_boost: language === undefined ? undefined : languageBoost(language),
+  });
+  input.finish();
+  const answer = await http.json({ method: "POST", path: "/v1/t2a_v2", body });
+  checkBaseResponse(http, answer.body);
+  const audio = promised(textAt(answer.body, "data.audio"), http, "audio");
+  const lengthMs = numberAt(answer.body, "extra_info.audio_length");
+  return {
+    output: toDataUri({ contentType, bytes: Buffer.from(audio, "hex") }),
+    metrics: given({
+      characters: numberAt(answer.body, "extra_info.usage_characters"),
+      seconds: lengthMs === undefined ? undefined : lengthMs / 1000,
+    }),
+  };
+}
+
+/** Cantonese is the one language with a name of its own. */
+function languageBoost(language: string): string {
+  return language === "yue" ? "Chinese,Yue" : languageName(language);
+}
+
+async function image(call: ProviderCall): Promise<ProviderResult> {
+  const { http } = call;
+  const input = new Inputs(call);
+  const size = input.size();
+  if (size !== undefined) input.refuse("aspect_ratio", "size says it already");
+  // The person in the image is what MiniMax keeps: its only use of one.
+  const subjects = input.texts("image");
+  const body = given({
+    model: call.model,
+    prompt: input.required("prompt"),
+    aspect_ratio: input.text("aspect_ratio"),
+    width: size?.width,
+    height: size?.height,
+    n: input.number("n"),
+    seed: input.number("seed"),
+    response_format: "url",
+    subject_reference:
+      subjects.length === 0
+        ? undefined
+        : subjects.map((image_file) => ({ type: "character", image_file })),
+  });
+  input.finish();
+  const answer = await http.json({ method: "POST", path: "/v1/image_generation", body });
+  checkBaseResponse(http, answer.body);
+  const output = promisedSome(textsAt(answer.body, "data.image_urls"), http, "images");
+  return { output, metrics: { images: output.length } };
+}
