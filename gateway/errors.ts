@@ -10,6 +10,7 @@ export type GatewayErrorCode =
   | "not_found"
   | "model_not_found"
   | "method_not_allowed"
+  | "conflict"
   | "not_acceptable"
   | "too_large"
   | "capacity"
@@ -34,6 +35,7 @@ const statusByCode: Readonly<Record<GatewayErrorCode, number>> = {
   not_found: 404,
   model_not_found: 404,
   method_not_allowed: 405,
+  conflict: 409,
   not_acceptable: 406,
   too_large: 413,
   capacity: 503,
