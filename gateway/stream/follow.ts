@@ -64,6 +64,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       from,
       isSilent: !isAnswering,
       comment: () => (run.served === undefined ? "starting" : "keep-alive"),
+      isResumable: typeof options.renderer === "function",
       deadlines,
       signal,
     });

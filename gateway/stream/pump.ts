@@ -18,6 +18,8 @@ export interface PumpOptions {
   readonly isSilent: boolean;
   /** What to tell on a silent line, such as `starting`. */
   readonly comment: () => string;
+  /** Clients that count events to come back count empty lines: a comment of a resumable stream has none. */
+  readonly isResumable?: boolean;
   readonly deadlines: Pick<Deadlines, "keepAliveMs" | "stalledReaderMs">;
   readonly signal: AbortSignal;
 }
@@ -137,8 +139,9 @@ class Pump {
 
   /** Not behind what the caller has yet to take. */
   #comment(): void {
-    const { response, comment } = this.#options;
-    if (!response.writableNeedDrain) response.write(`: ${comment()}\n\n`);
+    const { response, comment, isResumable = false } = this.#options;
+    if (response.writableNeedDrain) return;
+    response.write(isResumable ? `: ${comment()}\n` : `: ${comment()}\n\n`);
   }
 
   /** A stream without its last word must not look like a complete one. */
