@@ -55,13 +55,19 @@ const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
 export function chatInput(
   entry: CatalogEntry,
   body: ChatRequest,
+  options: {
+    /** The `prompt` goes to a model that takes one as it is, without a template around it. */
+    readonly isRaw?: boolean;
+  } = {},
 ): Readonly<Record<string, unknown>> {
   assertChat(entry);
-  const request = withMessages(entry, body);
-  const messages = parseMessages(request["messages"]);
-  checkTools(request);
+  checkTools(body);
   const target: Target = { entry, input: {} };
-  const template = placeConversation(target, messages, request);
+  const isPlaced = options.isRaw === true && place(target, "prompt", body["prompt"]);
+  const request = isPlaced ? without(body, "prompt") : withMessages(entry, body);
+  const template = isPlaced
+    ? undefined
+    : placeConversation(target, parseMessages(request["messages"]), request);
   placeTokenLimit(target, request);
   placeStop(target, request);
   placeTools(target, request, template);
@@ -90,13 +96,19 @@ function assertChat(entry: CatalogEntry): void {
 
 /** A `prompt` in place of the messages is one user message, after the `system_prompt` where the model has no such input. */
 function withMessages(entry: CatalogEntry, body: ChatRequest): ChatRequest {
-  const { prompt, ...rest } = body;
+  const { prompt } = body;
   if (typeof prompt !== "string" || Object.hasOwn(body, "messages")) return body;
+  const rest = without(body, "prompt");
   const user = { role: "user", content: prompt };
-  const { system_prompt: system, ...others } = rest;
+  const { system_prompt: system } = rest;
   const takesSystem = findInput(entry, "system_prompt") !== undefined;
   if (typeof system !== "string" || takesSystem) return { ...rest, messages: [user] };
-  return { ...others, messages: [{ role: "system", content: system }, user] };
+  const said = [{ role: "system", content: system }, user];
+  return { ...without(rest, "system_prompt"), messages: said };
+}
+
+function without(body: ChatRequest, name: string): ChatRequest {
+  return Object.fromEntries(Object.entries(body).filter(([key]) => key !== name));
 }
 
 /** Places the messages, or the prompt that they make; returns the template that made it. */

@@ -31,6 +31,11 @@ export function reportedUsage(metrics: Readonly<Record<string, unknown>>): Usage
   };
 }
 
+/** How many tokens a text of so many bytes may have. */
+export function estimatedTokens(bytes: number): number {
+  return Math.ceil(bytes / bytesPerToken);
+}
+
 /** The model's own count, else an estimate that says so. */
 export function usageOf(options: {
   readonly metrics: Readonly<Record<string, unknown>>;
@@ -39,8 +44,8 @@ export function usageOf(options: {
 }): Usage {
   return (
     reportedUsage(options.metrics) ?? {
-      inputTokens: Math.ceil(options.inputBytes / bytesPerToken),
-      outputTokens: Math.ceil(options.outputBytes / bytesPerToken),
+      inputTokens: estimatedTokens(options.inputBytes),
+      outputTokens: estimatedTokens(options.outputBytes),
       isEstimated: true,
     }
   );

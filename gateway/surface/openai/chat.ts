@@ -65,7 +65,7 @@ export function wantsUsage(body: Readonly<Record<string, unknown>>): boolean {
 }
 
 /** What the gateway's answer cannot hold is refused even where a model has such an input. */
-function assertOneAnswer(body: Readonly<Record<string, unknown>>): void {
+export function assertOneAnswer(body: Readonly<Record<string, unknown>>): void {
   const { n, logprobs } = body;
   if (n !== undefined && n !== null && n !== 1) {
     throw unsupported("n", "One call gives one answer: n can only be 1.");
