@@ -13,11 +13,14 @@ export interface FoundModel {
  * @throws {GatewayError} `model_not_found`
  */
 export function findModel(catalog: Catalog, reference: string): FoundModel {
+  // A third party's id may have a colon itself, such as a tag of Ollama's.
+  const exact = catalog.get(reference);
+  if (exact !== undefined) return { entry: exact };
   const colonAt = reference.indexOf(":");
-  const id = colonAt === -1 ? reference : reference.slice(0, colonAt);
+  if (colonAt === -1) throw notFound(catalog, reference);
+  const id = reference.slice(0, colonAt);
   const entry = catalog.get(id);
   if (entry === undefined) throw notFound(catalog, reference);
-  if (colonAt === -1) return { entry };
   const wanted = reference.slice(colonAt + 1).replace(/^sha256:/, "");
   for (const candidate of versionsOf(catalog, entry)) {
     if (versionId(candidate) === wanted || String(candidate.version) === wanted) {
@@ -58,7 +61,7 @@ function notFound(catalog: Catalog, reference: string): GatewayError {
   const hint =
     known.length === 0
       ? "No model is deployed yet."
-      : `Deployed models: ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", …" : ""}.`;
+      : `Models: ${known.slice(0, 10).join(", ")}${known.length > 10 ? ", …" : ""}.`;
   return new GatewayError("model_not_found", `There is no model ${reference}.`, {
     parameter: "model",
     hint,

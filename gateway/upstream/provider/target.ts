@@ -6,6 +6,11 @@ export type Target =
   | { readonly kind: "deployment"; readonly modelId: string }
   | { readonly kind: "provider"; readonly provider: Provider; readonly model: string };
 
+/** Whether calls can go to a provider: it has a key, the caller brings one, or servers of its kind need none. */
+export function hasKey(provider: Provider, callerKey: string | undefined): boolean {
+  return provider.adapter.id === "openai-compatible" || (callerKey ?? provider.key) !== undefined;
+}
+
 /**
  * The first of an entry's upstreams that can be called: a deployment, or a provider with a key (its own or the
  * caller's).
@@ -23,8 +28,7 @@ export function chooseTarget(
     if (target.kind === "deployment") return target;
     const provider = providers.get(target.provider);
     if (provider === undefined) continue;
-    const needsKey = provider.adapter.id !== "openai-compatible";
-    if (!needsKey || (callerKey ?? provider.key) !== undefined) {
+    if (hasKey(provider, callerKey)) {
       return { kind: "provider", provider, model: target.model };
     }
   }
