@@ -1,4 +1,4 @@
-import type { Task } from "../../gateway/catalog/entry.ts";
+import type { RequestFormat, Task } from "../../gateway/catalog/entry.ts";
 import { defaultDeadlines, type Deadlines } from "../../gateway/limits.ts";
 import { createPools } from "../../gateway/upstream/pools.ts";
 import type { ProviderAdapter, ProviderResult } from "../../gateway/upstream/provider/adapter.ts";
@@ -12,6 +12,7 @@ export interface AdapterRun {
   readonly name?: string;
   readonly model: string;
   readonly task: Task;
+  readonly requestFormats?: readonly RequestFormat[];
   readonly input: Readonly<Record<string, unknown>>;
   readonly isStreaming?: boolean;
   readonly signal?: AbortSignal;
@@ -40,6 +41,7 @@ export async function runAdapter(options: AdapterRun): Promise<AdapterAnswer> {
     const result = await adapter.run({
       model: options.model,
       task: options.task,
+      ...(options.requestFormats === undefined ? {} : { requestFormats: options.requestFormats }),
       input: options.input,
       isStreaming: options.isStreaming ?? true,
       http: createProviderHttp({

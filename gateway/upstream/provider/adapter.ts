@@ -1,4 +1,4 @@
-import type { Task } from "../../catalog/entry.ts";
+import type { RequestFormat, Task } from "../../catalog/entry.ts";
 import type { GatewayError } from "../../errors.ts";
 
 /** How to speak to one third-party provider: one small file each. */
@@ -54,6 +54,8 @@ export interface ProviderCall {
   /** As the provider names it. */
   readonly model: string;
   readonly task: Task;
+  /** The ways in which the catalog says that the model can be called. */
+  readonly requestFormats?: readonly RequestFormat[];
   /** Fits the entry's input schema; the names are those of `catalog/standard-schemas.ts`. */
   readonly input: Readonly<Record<string, unknown>>;
   /** Somebody reads the pieces as they come. */

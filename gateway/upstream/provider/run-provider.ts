@@ -32,6 +32,7 @@ export async function runOnProvider(options: {
     const result = await provider.adapter.run({
       model,
       task: run.entry.task,
+      requestFormats: run.entry.requestFormats,
       input,
       isStreaming: run.entry.isStreaming,
       http: createProviderHttp({ provider, key, pools, deadlines, signal }),

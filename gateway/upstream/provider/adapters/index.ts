@@ -4,6 +4,8 @@ import { assemblyai } from "./assemblyai.ts";
 import { bytedance } from "./bytedance.ts";
 import { inworld } from "./inworld.ts";
 import { minimax } from "./minimax.ts";
+import { openAiCompatible } from "./openai-compatible.ts";
+import { openAi } from "./openai.ts";
 import { pixverse } from "./pixverse.ts";
 import { recraft } from "./recraft.ts";
 import { runway } from "./runway.ts";
@@ -15,6 +17,8 @@ const all: readonly ProviderAdapter[] = [
   bytedance,
   inworld,
   minimax,
+  openAi,
+  openAiCompatible,
   pixverse,
   recraft,
   runway,
