@@ -1,0 +1,42 @@
+import { z } from "zod";
+
+import {
+  fail,
+  json,
+  startProviderDouble,
+  type ProviderDouble,
+} from "../../../../../support/provider-double.ts";
+
+const body = z.strictObject({
+  text: z.string().min(1).max(2_000),
+  voiceId: z.string().min(1),
+  modelId: z.enum(["inworld-tts-2", "inworld-tts-1.5-max", "inworld-tts-1.5-mini"]),
+  audioConfig: z.strictObject({
+    audioEncoding: z.enum(["MP3", "OGG_OPUS", "LINEAR16", "WAV", "PCM", "FLAC", "ALAW", "MULAW"]),
+    sampleRateHertz: z.int().min(8_000).max(48_000).optional(),
+    speakingRate: z.number().min(0.5).max(1.5).optional(),
+  }),
+  language: z.string().optional(),
+});
+
+/** InWorld's synthesis (@inworld/tts 1.1.1): the audio of the double is the text itself. */
+export function startInworldDouble(): Promise<ProviderDouble> {
+  return startProviderDouble({
+    key: { authorization: "Basic test-key-123456" },
+    refuse: ({ status, message }) => fail(status, { code: 3, message, details: [] }),
+    routes: [
+      {
+        method: "POST",
+        path: "/tts/v1/voice",
+        body,
+        answer: ({ body: sent }) => {
+          const { text, modelId } = body.parse(sent);
+          return json({
+            audioContent: Buffer.from(text).toString("base64"),
+            usage: { processedCharactersCount: text.length, modelId },
+          });
+        },
+      },
+    ],
+  });
+}
