@@ -31,6 +31,9 @@ export const finishedBytesMax: number = 64 * mib;
 /** How long the events of a finished prediction can be read again. */
 export const finishedRunRetentionMs: number = 10 * 60_000;
 
+/** Whole answers that pass through to third parties at once; each holds at most one request and one answer. */
+export const relaysInFlightMax = 5_000;
+
 /** A start that answers "busy" or refuses the connection is tried again on another slot this often. */
 export const startAttemptsMax = 6;
 /** Pause before the second try; it doubles each time (1.5 s in all): coglet frees a slot a moment after its answer. */

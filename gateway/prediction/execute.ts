@@ -11,7 +11,7 @@ import {
 import { cancelPrediction } from "../upstream/cancel.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { predict } from "../upstream/predict.ts";
-import { forward } from "../upstream/provider/forward.ts";
+import { forwardStream } from "../upstream/provider/forward-stream.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import { runOnProvider } from "../upstream/provider/run-provider.ts";
 import { chooseTarget } from "../upstream/provider/target.ts";
@@ -58,7 +58,7 @@ async function attempt(options: ExecuteOptions): Promise<void> {
     const { provider } = target;
     const key = run.request.providerKey ?? provider.key;
     const pool = options.pools.get(new URL(provider.baseUrl).origin);
-    await forward({ run, wire, provider, key, pool, deadlines: options.deadlines });
+    await forwardStream({ run, wire, provider, key, pool, deadlines: options.deadlines });
     return;
   }
   const input = await options.prepareInput(run.request.input);

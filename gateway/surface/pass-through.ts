@@ -1,13 +1,13 @@
+import type { CatalogEntry } from "../catalog/entry.ts";
 import type { GatewayError } from "../errors.ts";
 import { parseJsonObject } from "../http/body.ts";
 import type { Call, Services } from "../http/call.ts";
-import { sendJson, startHeaders, type Headers } from "../http/respond.ts";
+import { sendJson, type Headers } from "../http/respond.ts";
 import { scanFields, type Fields } from "../http/scan-json.ts";
-import type { Run } from "../prediction/run.ts";
 import { findCallable } from "../prediction/start.ts";
-import { waitForCaller } from "../prediction/wait.ts";
 import { follow } from "../stream/follow.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
+import type { Provider } from "../upstream/provider/providers.ts";
 import { chooseTarget } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 
@@ -43,6 +43,21 @@ export async function passThrough(
     return false;
   }
   const wire = wireRequest({ call, format, body, fields, model: target.model });
+  if (wire.isStreamed) await answerStream(call, services, { entry, wire, renderFailure });
+  else await answerWhole(call, services, { entry, wire, provider: target.provider });
+  return true;
+}
+
+async function answerStream(
+  call: Call,
+  services: Services,
+  options: {
+    readonly entry: CatalogEntry;
+    readonly wire: WireRequest;
+    readonly renderFailure: (failure: GatewayError) => string;
+  },
+): Promise<void> {
+  const { entry, wire, renderFailure } = options;
   const run = services.runner.start({
     entry,
     input: {},
@@ -52,32 +67,45 @@ export async function passThrough(
     ...(call.key === undefined ? {} : { keyId: call.key.id }),
     ...(call.providerKey === undefined ? {} : { providerKey: call.providerKey }),
   });
-  if (wire.isStreamed) {
-    await follow({
-      run,
-      response: call.response,
-      // What was passed on can be read again byte for byte.
-      renderer: () => ({
-        render: (event) => {
-          if (event.kind === "raw") return event.data;
-          const failure = run.outcome?.failure;
-          return failure === undefined ? undefined : renderFailure(failure);
-        },
-      }),
-      deadlines: services.deadlines,
-      commitOn: "output",
-      signal: call.signal,
-    });
-  } else {
-    await answerWhole(call, run);
-  }
-  return true;
+  await follow({
+    run,
+    response: call.response,
+    // What was passed on can be read again byte for byte.
+    renderer: () => ({
+      render: (event) => {
+        if (event.kind === "raw") return event.data;
+        const failure = run.outcome?.failure;
+        return failure === undefined ? undefined : renderFailure(failure);
+      },
+    }),
+    deadlines: services.deadlines,
+    commitOn: "output",
+    signal: call.signal,
+  });
 }
 
-async function answerWhole(call: Call, run: Run): Promise<void> {
-  const outcome = await waitForCaller(run, call.signal);
-  if (outcome.failure !== undefined) throw outcome.failure;
-  sendJson(call.response, { body: run.wireAnswer ?? Buffer.alloc(0), headers: startHeaders(run) });
+async function answerWhole(
+  call: Call,
+  services: Services,
+  options: {
+    readonly entry: CatalogEntry;
+    readonly wire: WireRequest;
+    readonly provider: Provider;
+  },
+): Promise<void> {
+  const { response } = call;
+  let stop = (): void => {};
+  const onClose = (): void => stop();
+  response.once("close", onClose);
+  const { id, body } = await services.relays.send({
+    ...options,
+    key: call.providerKey ?? options.provider.key,
+    onStoppable: (stopIt) => {
+      stop = stopIt;
+    },
+  });
+  response.off("close", onClose);
+  sendJson(response, { body: body ?? Buffer.alloc(0), headers: { "x-byom-prediction": id } });
 }
 
 function wireRequest(options: {

@@ -2,7 +2,6 @@ import type { Dispatcher, Pool } from "undici";
 
 import { GatewayError } from "../../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
-import type { Run } from "../../prediction/run.ts";
 import { NotBegunError, translateFailure } from "../translate.ts";
 import { translateProviderFailure } from "./failure.ts";
 import { createFrameSplitter, type FrameSplitter } from "./frame-splitter.ts";
@@ -11,27 +10,37 @@ import { readFrame, usageIn, wireUsage } from "./wire-format.ts";
 import type { WireRequest } from "./wire-request.ts";
 
 export interface ForwardOptions {
-  readonly run: Run;
   readonly wire: WireRequest;
   readonly provider: Provider;
   readonly key: string | undefined;
   /** To the origin of the provider's base URL. */
   readonly pool: Pool;
   readonly deadlines: Deadlines;
+  /** Takes each server-sent event, its empty line included; throwing here cuts the connection with that error. */
+  readonly onFrame: (frame: Buffer) => void;
+  /** Called once with what stops the exchange early. */
+  readonly onStoppable: (stop: (reason: unknown) => void) => void;
+}
+
+export interface Forwarded {
+  /** The whole answer, when it was no stream. */
+  readonly body?: Buffer;
+  /** `input_tokens`, `output_tokens`, … as the provider counted. */
+  readonly metrics: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Sends a request to a provider that speaks its shape, and takes the answer into the run's log as `raw` events: one per
- * server-sent event, or one for a whole answer. Nothing is decoded but what says how it ended and what it cost.
+ * Sends a request to a provider that speaks its shape. Nothing of the answer is decoded but what says how it ended and
+ * what it cost.
  * @throws `GatewayError`: `upstream_cut` for a stream without its last word, and what `translateProviderFailure` makes
  *   of a refusal
  */
-export function forward(options: ForwardOptions): Promise<void> {
-  const { run, wire, provider, key, pool, deadlines } = options;
+export function forward(options: ForwardOptions): Promise<Forwarded> {
+  const { wire, provider, key, pool, deadlines } = options;
   const path = provider.adapter.wirePaths?.[wire.format] ?? "";
   return new Promise((resolve, reject) => {
     const exchange = new Forwarding(options, resolve, reject);
-    run.markSent(() => exchange.fail(canceledError()));
+    options.onStoppable((reason) => exchange.fail(reason));
     pool.dispatch(
       {
         path: basePath(provider.baseUrl) + path,
@@ -55,10 +64,8 @@ export function forward(options: ForwardOptions): Promise<void> {
 
 class Forwarding implements Dispatcher.DispatchHandler {
   readonly #options: ForwardOptions;
-  readonly #resolve: () => void;
+  readonly #resolve: (forwarded: Forwarded) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #onAbort: () => void;
-  readonly #startedAt = performance.now();
   #controller: Dispatcher.DispatchController | undefined;
   #totalTimer: NodeJS.Timeout | undefined;
   #status = 0;
@@ -71,18 +78,19 @@ class Forwarding implements Dispatcher.DispatchHandler {
   #metrics: Record<string, unknown> = {};
   #isSettled = false;
 
-  constructor(options: ForwardOptions, resolve: () => void, reject: (error: unknown) => void) {
+  constructor(
+    options: ForwardOptions,
+    resolve: (forwarded: Forwarded) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#onAbort = () => this.fail(options.run.signal.reason);
-    options.run.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#isSettled || this.#options.run.signal.aborted) {
-      this.#onAbort();
+    if (this.#isSettled) {
       controller.abort(new Error("aborted before it was sent"));
       return;
     }
@@ -130,8 +138,11 @@ class Forwarding implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#isSettled) return;
     try {
-      if (this.#splitter === undefined) this.#finishWhole();
-      else if (!this.#isTerminal) throw cutError(this.#frames);
+      if (this.#splitter === undefined) {
+        this.#succeed(this.#whole());
+        return;
+      }
+      if (!this.#isTerminal) throw cutError(this.#frames);
       this.#succeed();
     } catch (error) {
       this.fail(error);
@@ -172,7 +183,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
 
   #take(frame: Buffer): void {
     if (this.#isTerminal) return;
-    const { run, wire } = this.#options;
+    const { onFrame, wire } = this.#options;
     const read = readFrame(wire.format, frame);
     if (read.kind === "comment") return;
     this.#frames += 1;
@@ -182,17 +193,18 @@ class Forwarding implements Dispatcher.DispatchHandler {
     }
     if (read.kind === "last") this.#isTerminal = true;
     if (read.kind === "usage" && wire.hidesUsage) return;
-    run.take("raw", frame);
+    onFrame(frame);
   }
 
-  #finishWhole(): void {
-    const { run, wire, provider } = this.#options;
-    const body = this.#body.length === 1 ? this.#body[0] : undefined;
-    const whole = body ?? Buffer.concat(this.#body);
+  #whole(): Buffer {
+    const { wire, provider, key } = this.#options;
+    const [first] = this.#body;
+    const whole =
+      this.#body.length === 1 && first !== undefined ? first : Buffer.concat(this.#body);
     if (!this.#isOk) {
       throw translateProviderFailure({
         provider: provider.name,
-        key: this.#options.key,
+        key,
         status: this.#status,
         headers: this.#headers,
         body: parsedOrText(whole),
@@ -200,25 +212,18 @@ class Forwarding implements Dispatcher.DispatchHandler {
     }
     const usage = usageIn(whole);
     if (usage !== undefined) this.#metrics = wireUsage(wire.format, usage);
-    run.wireAnswer = whole;
+    return whole;
   }
 
-  #succeed(): void {
-    const predictSeconds = (performance.now() - this.#startedAt) / 1000;
-    const metrics = { predict_time: predictSeconds, ...this.#metrics };
+  #succeed(body?: Buffer): void {
     this.#settle();
-    this.#options.run.take(
-      "completed",
-      Buffer.from(JSON.stringify({ status: "succeeded", metrics })),
-    );
-    this.#resolve();
+    this.#resolve({ metrics: this.#metrics, ...(body === undefined ? {} : { body }) });
   }
 
   #settle(): void {
     this.#isSettled = true;
     this.#body = [];
     clearTimeout(this.#totalTimer);
-    this.#options.run.signal.removeEventListener("abort", this.#onAbort);
   }
 }
 
@@ -235,10 +240,6 @@ function parsedOrText(body: Buffer): unknown {
   } catch {
     return text;
   }
-}
-
-function canceledError(): GatewayError {
-  return new GatewayError("canceled", "The prediction was canceled.");
 }
 
 function cutError(frames: number): GatewayError {

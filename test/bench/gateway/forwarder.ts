@@ -17,6 +17,7 @@ const server = createServer((request, response) => {
         bodyTimeout: 0,
       },
       {
+        onRequestStart: () => undefined,
         onResponseStart: (_controller, status, headers) => {
           const length = headers["content-length"];
           response.writeHead(status, {
