@@ -1,123 +1,171 @@
+import type { FoundModel } from "../../catalog/find.ts";
 import { GatewayError } from "../../errors.ts";
-import type { CatalogEntry } from "../../catalog/entry.ts";
-import { isTextOutput, outputText } from "../../catalog/schema.ts";
-import { propertiesOf } from "../../catalog/validate-input.ts";
-import { isObject, readJsonObject } from "../../http/body.ts";
-import { allowMethods, type Call, type Services } from "../../http/call.ts";
-import { sendJson, startHeaders } from "../../http/respond.ts";
-import type { Outcome, Run } from "../../prediction/run.ts";
-import { findCallable, startRun } from "../../prediction/start.ts";
+import type { Call, Services } from "../../http/call.ts";
+import { sendJson, startHeaders, type Headers } from "../../http/respond.ts";
+import type { Run } from "../../prediction/run.ts";
+import { findCallable, startRun, type Input } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
-import { chunkJson, type StreamEvent } from "../../stream/event.ts";
-import { follow, type FrameRenderer } from "../../stream/follow.ts";
-import { usageOf } from "../../usage/usage.ts";
-import { chatInput } from "../../chat/input.ts";
-import { failure, success } from "./errors.ts";
+import { follow } from "../../stream/follow.ts";
+import { enclose, isThirdParty, providerName, type EnvelopeKind } from "./envelope.ts";
+import { RunStateError } from "./errors.ts";
+import { workersFrames } from "./frames.ts";
+import { readCall, type WorkersCall } from "./input.ts";
+import type { RunOptions } from "./options.ts";
+import { resultOf, type Ended, type WorkersResult } from "./result.ts";
 
-/** `POST …/ai/run` with `{model, input}`. */
-export async function runFromBody(call: Call, services: Services): Promise<void> {
-  allowMethods(call, "POST");
-  const { model, input = {} } = await readJsonObject(call.request);
-  if (typeof model !== "string" || model === "") {
-    throw new GatewayError("invalid_request", "model is required.", { parameter: "model" });
-  }
-  if (!isObject(input)) {
-    throw new GatewayError("invalid_request", "input must be an object.", { parameter: "input" });
-  }
-  await run(call, services, { model, input });
+export interface RunCall {
+  readonly model: string;
+  readonly inputs: Input;
+  readonly options: RunOptions;
+  /** `state` only where the model is a third party's, unless it is asked for. */
+  readonly envelope: EnvelopeKind | "by-model";
 }
 
-/** `POST …/ai/run/{owner}/{name}` with the input as the body. */
-export async function runFromPath(call: Call, services: Services, model: string): Promise<void> {
-  allowMethods(call, "POST");
-  await run(call, services, { model, input: await readJsonObject(call.request) });
+/**
+ * `AI.run` in all its forms: any model with any inputs that fit it, answered as JSON, as the bytes of a file, or as a
+ * stream that can be taken up again.
+ * @throws `GatewayError`; a `RunStateError` where the newer envelope is to tell it
+ */
+export async function runModel(call: Call, services: Services, options: RunCall): Promise<void> {
+  const found = findCallable(call, services, options.model);
+  const envelope = envelopeOf(found, options);
+  try {
+    const asked = readCall(found.entry, options.inputs);
+    if (options.options.rejectIfBusy) refuseBusy(services, found);
+    announce(call, found, options.options);
+    const runs = begin(call, services, { found, asked, options: options.options });
+    if (asked.isStreamed && asked.inputs.length === 1) {
+      await stream(call, services, { run: runs[0], asked });
+      return;
+    }
+    const ended = await collect(runs, call.signal);
+    send(call, { envelope, found, run: runs[0], result: resultOf(asked.shape, ended) });
+  } catch (error) {
+    if (envelope !== "state") throw error;
+    throw new RunStateError(GatewayError.from(error), found.entry.id);
+  }
 }
 
-async function run(
+function envelopeOf({ entry }: FoundModel, { envelope }: RunCall): EnvelopeKind {
+  if (envelope !== "by-model") return envelope;
+  return isThirdParty(entry) ? "state" : "classic";
+}
+
+/** @throws `GatewayError` `capacity`, which Workers AI calls 3040, rather than letting the caller wait */
+function refuseBusy(services: Services, { entry }: FoundModel): void {
+  if (services.upstream.state?.(entry.id) !== "busy") return;
+  throw new GatewayError("capacity", `All instances of ${entry.id} are busy.`, {
+    retryAfterMs: busyRetryMs,
+  });
+}
+
+const busyRetryMs = 1_000;
+
+function begin(
   call: Call,
   services: Services,
-  options: { readonly model: string; readonly input: Readonly<Record<string, unknown>> },
+  options: {
+    readonly found: FoundModel;
+    readonly asked: WorkersCall;
+    readonly options: RunOptions;
+  },
+): readonly [Run, ...Run[]] {
+  const { found, asked } = options;
+  const { metadata, isDetached, requestTimeoutMs } = options.options;
+  const [first, ...others] = asked.inputs.map((input) => {
+    const run = startRun(call, services, { model: found, input, metadata, isDetached });
+    if (requestTimeoutMs !== undefined) void limitFirstByte(run, requestTimeoutMs);
+    return run;
+  });
+  if (first === undefined) throw new GatewayError("internal", "A call without an input.");
+  return [first, ...others];
+}
+
+/** Ends a run that has said nothing after this time. */
+async function limitFirstByte(run: Run, timeoutMs: number): Promise<void> {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), run.signal]);
+  for await (const batch of run.log.read({ from: 0, signal })) {
+    if (batch.some(({ kind }) => kind !== "start" && kind !== "log" && kind !== "metric")) return;
+  }
+  if (run.outcome !== undefined) return;
+  run.cut(new GatewayError("upstream_timeout", `Nothing came within ${timeoutMs} ms.`));
+}
+
+async function stream(
+  call: Call,
+  services: Services,
+  { run, asked }: { readonly run: Run; readonly asked: WorkersCall },
 ): Promise<void> {
-  const found = findCallable(call, services, options.model);
-  const { input, isStreamed } = modelInput(found.entry, options.input);
-  const started = startRun(call, services, { model: found, input });
-  if (isStreamed) {
-    await follow({
-      run: started,
-      response: call.response,
-      renderer: workersFrames(started),
-      deadlines: services.deadlines,
-      commitOn: "output",
-      signal: call.signal,
-    });
+  await follow({
+    run,
+    response: call.response,
+    renderer: () => workersFrames(run, asked.shape),
+    deadlines: services.deadlines,
+    commitOn: "output",
+    signal: call.signal,
+  });
+}
+
+/** Waits for all; when one fails, the others are for nobody any more. */
+async function collect(
+  runs: readonly [Run, ...Run[]],
+  signal: AbortSignal,
+): Promise<readonly [Ended, ...Ended[]]> {
+  try {
+    const ended = await Promise.all(
+      runs.map(async (run) => {
+        const outcome = await waitForCaller(run, signal);
+        if (outcome.failure !== undefined) throw outcome.failure;
+        return { run, outcome };
+      }),
+    );
+    return ended as unknown as readonly [Ended, ...Ended[]];
+  } catch (error) {
+    for (const run of runs) if (runs.length > 1) run.cancel();
+    throw error;
+  }
+}
+
+function send(
+  call: Call,
+  options: {
+    readonly envelope: EnvelopeKind;
+    readonly found: FoundModel;
+    readonly run: Run;
+    readonly result: WorkersResult;
+  },
+): void {
+  const { envelope, found, run, result } = options;
+  const headers = startHeaders(run);
+  if (result.kind === "json") {
+    const body = enclose(envelope, found.entry, result.value);
+    sendJson(call.response, { body, headers });
     return;
   }
-  const outcome = await waitForCaller(started, call.signal);
-  if (outcome.failure !== undefined) throw outcome.failure;
-  sendJson(call.response, {
-    body: success(resultOf(started, outcome)),
-    headers: startHeaders(started),
+  call.response.writeHead(200, {
+    "content-type": result.contentType,
+    "content-length": String(result.bytes.length),
+    ...headers,
   });
+  call.response.end(result.bytes);
 }
 
-/** `stream` is the call's own unless the model has such an input; a chat is flattened for a model that takes a prompt. */
-function modelInput(
-  entry: CatalogEntry,
-  given: Readonly<Record<string, unknown>>,
-): { readonly input: Readonly<Record<string, unknown>>; readonly isStreamed: boolean } {
-  const properties = propertiesOf(entry.inputSchema);
-  const { stream, ...rest } = given;
-  const input = Object.hasOwn(properties, "stream") ? given : rest;
-  const isChat = Object.hasOwn(input, "messages") && !Object.hasOwn(properties, "messages");
+/** What the answer says about the call whatever comes of it. */
+function announce(call: Call, { entry }: FoundModel, options: RunOptions): void {
+  const { response } = call;
+  response.setHeader("cf-aig-model", entry.id.replaceAll(/[^\x20-\x7e]/g, ""));
+  response.setHeader("cf-aig-provider", providerName(entry));
+  if (options.eventId !== undefined) {
+    response.setHeader("cf-aig-event-id", options.eventId.replaceAll(/[^\x20-\x7e]/g, ""));
+  }
+}
+
+/** Headers of every answer of the Workers AI and AI Gateway surfaces, failures included. */
+export function callHeaders(call: Call): Headers {
   return {
-    input: isChat && Object.hasOwn(properties, "prompt") ? chatInput(entry, input) : input,
-    isStreamed: stream === true,
+    "cf-ai-req-id": call.requestId,
+    "cf-aig-request-id": call.requestId,
+    "cf-aig-step": "0",
+    "cf-aig-cache-status": "MISS",
   };
-}
-
-/** `data: {"response":…}` per piece, a last one with the usage, `data: [DONE]`; a failure is an envelope in its place. */
-export function workersFrames(run: Run): FrameRenderer {
-  let outputBytes = 0;
-  return {
-    render: (event: StreamEvent) => {
-      if (event.kind === "output") {
-        const json = chunkJson(event.data);
-        const piece: unknown = JSON.parse(json.toString("utf8"));
-        outputBytes += json.length - 2;
-        return frame({ response: isTextOutput(run.entry) ? outputText(run.entry, piece) : piece });
-      }
-      if (event.kind !== "completed" && event.kind !== "error") return undefined;
-      const { outcome } = run;
-      if (outcome === undefined) return undefined;
-      if (outcome.failure !== undefined) return frame(failure(outcome.failure));
-      return `${frame({ response: "", usage: usageBody(run, outcome, outputBytes) })}data: [DONE]\n\n`;
-    },
-  };
-}
-
-/** Text models answer as Workers AI's do; any other output is the result as it is. */
-function resultOf(run: Run, outcome: Outcome): unknown {
-  if (!isTextOutput(run.entry)) return outcome.output;
-  const response = outputText(run.entry, outcome.output);
-  return { response, usage: usageBody(run, outcome, Buffer.byteLength(response)) };
-}
-
-function usageBody(run: Run, outcome: Outcome, outputBytes: number): Record<string, unknown> {
-  const { prompt, messages } = run.request.input;
-  const text = typeof prompt === "string" ? prompt : JSON.stringify(messages ?? "");
-  const usage = usageOf({
-    metrics: outcome.metrics,
-    inputBytes: Buffer.byteLength(text),
-    outputBytes,
-  });
-  return {
-    prompt_tokens: usage.inputTokens,
-    completion_tokens: usage.outputTokens,
-    total_tokens: usage.inputTokens + usage.outputTokens,
-    ...(usage.isEstimated ? { estimated: true } : {}),
-  };
-}
-
-function frame(body: unknown): string {
-  return `data: ${JSON.stringify(body)}\n\n`;
 }

@@ -1,0 +1,148 @@
+import type { GatewayError } from "../../errors.ts";
+import { readBody } from "../../http/body.ts";
+import {
+  allowMethods,
+  noSuchPath,
+  type Call,
+  type RenderedError,
+  type Services,
+  type Surface,
+} from "../../http/call.ts";
+import { delegate, renderDelegated } from "../delegate.ts";
+import {
+  renderBindingError,
+  failedState,
+  renderError,
+  RunStateError,
+} from "../workers-ai/errors.ts";
+import { searchModels } from "../workers-ai/models.ts";
+import { runFromBody, runFromPath } from "../workers-ai/rest.ts";
+import { callHeaders } from "../workers-ai/run.ts";
+import { gatewayUrl, runFromBinding } from "./binding.ts";
+import { renderGatewayError } from "./errors.ts";
+import { createCallLogs, type CallLogs } from "./logs.ts";
+import { findProvider, passToProvider } from "./provider-pass.ts";
+import { resumeRun } from "./resume.ts";
+import { runUniversal, shapePath } from "./universal.ts";
+
+/**
+ * Cloudflare's AI Gateway: the routes behind the `env.AI` binding of Workers (`/run`, `/ai-gateway/…`, `/ai-api/…`), and
+ * the host `gateway.ai.cloudflare.com`, whose `/v1/{account}/{gateway}/…` lies here under `/gateway/v1/…`, for `/v1` is
+ * OpenAI's. Account and gateway may be any name: there is one of each.
+ *
+ * A local Worker reaches it through workerd's own binding: an external service at this address, with the key as an
+ * injected header (`injectRequestHeaders`), is the inner `fetcher` of `cloudflare-internal:ai-api`.
+ */
+export function createAiGatewaySurface(services: Services, surfaces: readonly Surface[]): Surface {
+  const logs = createCallLogs(services);
+  const context = { services, surfaces, logs };
+  return {
+    name: "ai-gateway",
+    owns: ([root, ...rest]) =>
+      (root === "run" && rest.length === 0) ||
+      root === "ai-gateway" ||
+      root === "ai-api" ||
+      (root === "gateway" && rest[0] === "v1"),
+    async handle(call) {
+      for (const [name, value] of Object.entries(callHeaders(call))) {
+        call.response.setHeader(name, value);
+      }
+      const [root] = call.segments;
+      if (root === "gateway") await routeHost(call, context);
+      else await routeBinding(call, context);
+    },
+    renderError: (error, call) => {
+      const segments = shapeSegments(call);
+      const delegated =
+        segments === undefined ? undefined : renderDelegated(error, { call, surfaces, segments });
+      return delegated ?? renderOwnError(error, call);
+    },
+  };
+}
+
+interface Context {
+  readonly services: Services;
+  readonly surfaces: readonly Surface[];
+  readonly logs: CallLogs;
+}
+
+/** What the binding asks for, whose URLs all begin with `https://workers-binding.ai`. */
+async function routeBinding(call: Call, { services, surfaces, logs }: Context): Promise<void> {
+  const [root, kind, id = "", action, item = "", last] = call.segments;
+  if (root === "run" || (kind === "run" && id === "")) {
+    await runFromBinding(call, services);
+  } else if (root === "ai-api") {
+    if (call.segments.slice(1).join("/") !== "models/search") throw noSuchPath(call);
+    searchModels(call, services);
+  } else if (kind === "universal" && id === "run") {
+    allowMethods(call, "POST");
+    await runUniversal(call, services, surfaces);
+  } else if (kind !== "gateways") {
+    throw noSuchPath(call);
+  } else if (action === "url" && item !== "") {
+    gatewayUrl(call, id, item);
+  } else if (action === "logs" && item !== "") {
+    await logs.handle(call, item);
+  } else if (action === "run" && last === "resume") {
+    await resumeRun(call, services, item);
+  } else {
+    throw noSuchPath(call);
+  }
+}
+
+/** `/gateway/v1/{account}/{gateway}/…`. */
+async function routeHost(call: Call, { services, surfaces }: Context): Promise<void> {
+  const [, , , gateway, provider, ...rest] = call.segments;
+  if (gateway === undefined) throw noSuchPath(call);
+  const shape = shapeSegments(call);
+  if (provider === undefined) {
+    allowMethods(call, "POST");
+    await runUniversal(call, services, surfaces);
+  } else if (provider === "run" && rest.length === 0) {
+    await runFromBody(call, services, "state");
+  } else if (shape !== undefined) {
+    await delegate(call, surfaces, shape);
+  } else if (provider === "workers-ai" || provider === "byom") {
+    const model = rest[0] === "run" ? rest.slice(1) : rest;
+    await runFromPath(call, services, model.join("/"));
+  } else {
+    await passThrough(call, services, provider);
+  }
+}
+
+/** Paths in OpenAI's or Anthropic's shape: `…/compat/chat/completions`, `…/workers-ai/v1/chat/completions`. */
+function shapeSegments(call: Call): readonly string[] | undefined {
+  const [root, , , , provider, ...rest] = call.segments;
+  if (root !== "gateway") return undefined;
+  const isOwn = provider === "compat" || provider === "workers-ai" || provider === "byom";
+  return isOwn ? shapePath(rest.join("/")) : undefined;
+}
+
+/** `…/{provider}/…`: the provider's real path, which begins after its name. */
+async function passThrough(call: Call, services: Services, name: string): Promise<void> {
+  const provider = findProvider(services, name);
+  const path = call.segments.slice(5).map(encodeURIComponent).join("/");
+  const query = call.query.toString();
+  await passToProvider(call, services, {
+    provider,
+    method: call.method,
+    // Google's paths have a colon in their last segment.
+    endpoint: `${path.replaceAll("%3A", ":")}${query === "" ? "" : `?${query}`}`,
+    headers: call.request.headers,
+    body: await readBody(call.request),
+    bringsKey: false,
+    timeoutMs: undefined,
+    isLast: true,
+  });
+}
+
+function renderOwnError(error: GatewayError, call: Call): RenderedError {
+  const [root, kind, id] = call.segments;
+  if (root === "run" || (root === "ai-gateway" && kind === "run" && id === undefined)) {
+    return renderBindingError(error);
+  }
+  if (error instanceof RunStateError) {
+    return { status: renderError(error).status, body: failedState(error, error.model) };
+  }
+  return renderGatewayError(error);
+}
