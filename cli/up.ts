@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { access, constants } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { connectEngine } from "../builder/index.ts";
+import { createConsole, type Console } from "../console/index.ts";
 import { createGateway, type Gateway, type GatewayEvent } from "../gateway/index.ts";
 import { hostPaths, loadHostSettings, type Directories } from "../host/index.ts";
 import {
@@ -71,7 +72,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const server = createServer();
   const { adopted } = await runtime.start({ signal });
   cleanup.defer(() => runtime.stop({ keepInstances: true }));
-  server.on("request", (request, response) => void route({ request, response, api, gateway }));
+  const serveConsole = createConsole();
+  server.on(
+    "request",
+    (request, response) => void route({ request, response, serveConsole, api, gateway }),
+  );
   const url = await listen(server, options);
   gateway.recover();
   const firstKey = keys.ensureAdminKey()?.secret;
@@ -157,11 +162,13 @@ async function findProgram(
 async function route(options: {
   request: IncomingMessage;
   response: ServerResponse;
+  serveConsole: Console;
   api: AdminApi;
   gateway: Gateway;
 }): Promise<void> {
-  const { request, response, api, gateway } = options;
+  const { request, response, serveConsole, api, gateway } = options;
   const path = request.url?.split("?", 1)[0] ?? "/";
+  if (serveConsole(request, response, path)) return;
   if (await api(request, response, path)) return;
   if (await gateway.handle(request, response)) return;
   response.writeHead(404, { "content-type": "application/json" });
@@ -170,7 +177,7 @@ async function route(options: {
       error: {
         code: "not_found",
         message: `there is nothing at ${request.method} ${path}`,
-        hint: "models are at /v1, /client/v4/accounts/local/ai and /models; the admin API at /api/v1/openapi.json",
+        hint: "the page of the models is /models, their APIs are at /v1, /client/v4/accounts/local/ai and /models/OWNER/NAME; the admin API at /api/v1/openapi.json",
       },
     }),
   );
