@@ -8,6 +8,8 @@ import { formatMs, timingView } from "./timing.js";
 
 /** Between two looks at a running prediction, for its logs and state. */
 const lookEveryMs = 1000;
+/** The first look comes sooner: most predictions of small models are over by then. */
+const firstLookMs = 150;
 const finalStates = new Set(["succeeded", "failed", "canceled", "aborted"]);
 
 /** The form of a model and what comes of it. */
@@ -39,7 +41,12 @@ export function createPredictionPanel({ model, onInput }) {
     say(undefined);
     const input = await form.read();
     if (input === undefined) return;
-    current = { stop: new AbortController(), startedAt: performance.now(), id: undefined };
+    current = {
+      stop: new AbortController(),
+      startedAt: performance.now(),
+      id: undefined,
+      looks: 0,
+    };
     setRunning(true);
     output.clear();
     fill(timing);
@@ -75,7 +82,10 @@ export function createPredictionPanel({ model, onInput }) {
         if (event === "output") {
           current.firstMs ??= performance.now() - current.startedAt;
           output.addText(data);
-        } else if (event === "done") return;
+        } else if (event === "done") {
+          current.lookNow?.();
+          return;
+        }
       }
     } catch (error) {
       // A stream that breaks is no failure: the prediction goes on, and its record has the whole output.
@@ -89,11 +99,18 @@ export function createPredictionPanel({ model, onInput }) {
       showLogs(state.prediction.logs);
       current.status = state.prediction.status;
       if (finalStates.has(state.prediction.status)) return state;
-      await new Promise((resolve) =>
-        setTimeout(resolve, current.firstLook === undefined ? 150 : lookEveryMs),
-      );
-      current.firstLook = true;
+      await pause();
     }
+  }
+
+  /** Until the next look; the end of a stream and a cancel make it come at once. */
+  function pause() {
+    const ms = current.looks === 0 ? firstLookMs : lookEveryMs;
+    current.looks += 1;
+    return new Promise((resolve) => {
+      current.lookNow = resolve;
+      setTimeout(resolve, ms);
+    });
   }
 
   function tick() {
@@ -155,6 +172,7 @@ export function createPredictionPanel({ model, onInput }) {
     status.textContent = "Canceling…";
     try {
       await cancelPrediction(running.id);
+      running.lookNow?.();
     } catch {
       running.stop.abort();
     }

@@ -1,40 +1,44 @@
 import { copyButton, element, fill, tabs } from "./dom.js";
 import { shortenDataUri } from "./output.js";
 
-/** How the same call is made in code. `call`: `{model, input}`, or `{model, chat}` for a chat. */
+/** How the same call is made in code. `show` takes `{model, input}`, or `{model, chat}` for a chat. */
 export function createSnippets() {
   const view = element("div", {});
-  let call;
-  let chosen = 0;
-  const names = ["curl", "openai", "replicate", "byom/client"];
+  let made = {};
+  let shownNames = "";
+  let chosen = "curl";
+  let code;
 
-  function render() {
-    const made = snippetsOf(call);
-    const items = names
-      .filter((name) => made[name] !== undefined)
-      .map((name) => ({ name, render: () => codeBlock(made[name]) }));
-    const start = Math.min(chosen, items.length - 1);
+  function renderTabs(names) {
+    const items = names.map((name) => ({ name, render: () => codeBlock(name) }));
+    const onChoose = (index) => (chosen = names[index]);
     fill(
       view,
-      tabs({ label: "Language", items, chosen: start, onChoose: (index) => (chosen = index) }),
+      tabs({ label: "Language", items, chosen: Math.max(0, names.indexOf(chosen)), onChoose }),
+    );
+  }
+  function codeBlock(name) {
+    code = element("pre", { class: "code" }, made[name]);
+    return element(
+      "div",
+      { class: "json" },
+      copyButton(() => made[name]),
+      code,
     );
   }
   return {
     view,
-    show(next) {
-      call = next;
-      render();
+    show(call) {
+      made = snippetsOf(call);
+      const names = Object.keys(made);
+      // The tabs stay where they are while somebody types: one that is being clicked must not go away.
+      if (names.join() === shownNames) code.textContent = made[chosen];
+      else {
+        shownNames = names.join();
+        renderTabs(names);
+      }
     },
   };
-}
-
-function codeBlock(code) {
-  return element(
-    "div",
-    { class: "json" },
-    copyButton(() => code),
-    element("pre", { class: "code" }, code),
-  );
 }
 
 function snippetsOf({ model, input, chat }) {

@@ -83,6 +83,8 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await page.getByLabel("Key", { exact: true }).fill(key);
     await page.getByRole("button", { name: "Use this key" }).click();
   }
+  /** A page on a busy machine may take its time. */
+  const eventually = <Value>(read: () => Promise<Value>) => expect.poll(read, { timeout: 10_000 });
   const output = () => page.getByRole("region", { name: "Output" });
 
   it("shows the models of the key, and finds one by its words and its task", async () => {
@@ -92,13 +94,13 @@ describe.skipIf(!hasBrowser)("the console", () => {
       .poll(() => links.allTextContents())
       .toEqual(["acme/chat", "acme/ocr", "acme/painter", "acme/speaker", "mallory/evil"]);
     await page.getByLabel("Search").fill("TEXT acme aloud");
-    await expect.poll(() => links.allTextContents()).toEqual(["acme/speaker"]);
+    await eventually(() => links.allTextContents()).toEqual(["acme/speaker"]);
     await page.getByLabel("Search").fill("");
     await page.getByLabel("Task").selectOption("Text-to-Image");
-    await expect.poll(() => links.allTextContents()).toEqual(["acme/painter"]);
+    await eventually(() => links.allTextContents()).toEqual(["acme/painter"]);
     expect(await page.getByRole("status").first().textContent()).toBe("1 of 5 models");
     await page.getByLabel("Search").fill("nothing like it");
-    await expect.poll(() => page.locator("#count").textContent()).toContain("No model fits");
+    await eventually(() => page.locator("#count").textContent()).toContain("No model fits");
   });
 
   it("keeps the key in this tab only, over a reload, and forgets it when asked", async () => {
@@ -119,7 +121,7 @@ describe.skipIf(!hasBrowser)("the console", () => {
 
   it("refuses a wrong key where it is typed, and says so of one that was revoked later", async () => {
     await enter("", "byom_wrong");
-    await expect.poll(() => page.getByRole("alert").first().textContent()).toContain("not known");
+    await eventually(() => page.getByRole("alert").first().textContent()).toContain("not known");
     expect(await page.evaluate("sessionStorage.length")).toBe(0);
     await page.evaluate('sessionStorage.setItem("byom-key", "byom_revoked")');
     await page.reload();
@@ -141,13 +143,13 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await page.getByLabel("Message").fill("count");
     await page.keyboard.press("Enter");
     const answer = page.getByRole("article", { name: "Model" });
-    await expect.poll(() => answer.locator(".bubble-text").textContent()).toBe("one ");
+    await eventually(() => answer.locator(".bubble-text").textContent()).toBe("one ");
     half.resolve();
     await expect
       .poll(() => answer.locator(".bubble-text").textContent())
       .toBe("one two <b>three</b>");
-    await answer.getByText(/^restored/).click();
-    await expect.poll(() => answer.locator(".timing").textContent()).toContain("criu");
+    await answer.locator(".bubble-foot summary").click();
+    await eventually(() => answer.locator(".timing").textContent()).toContain("criu");
     expect(await answer.locator(".timing").textContent()).toContain("no instance was running");
     expect(await page.getByText("4 in, 3 out").count()).toBe(1);
   });
@@ -169,7 +171,7 @@ describe.skipIf(!hasBrowser)("the console", () => {
       .toBe("blue");
     await page.getByLabel("Message").fill("why?");
     await page.getByRole("button", { name: "Send" }).click();
-    await expect.poll(() => page.locator(".error-box:visible").count()).toBe(1);
+    await eventually(() => page.locator(".error-box:visible").count()).toBe(1);
     expect(await page.getByLabel("Message").inputValue()).toBe("why?");
     expect(JSON.stringify(harness.coglet.predictions[1]?.input)).toMatch(
       /which colour\?.*blue.*why\?/,
@@ -188,9 +190,9 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await page.getByRole("tab", { name: "Form" }).click();
     await page.getByLabel("prompt required").fill("tell");
     await page.getByRole("button", { name: "Run" }).click();
-    await expect.poll(() => output().locator(".output-text").textContent()).toBe("once upon ");
+    await eventually(() => output().locator(".output-text").textContent()).toBe("once upon ");
     await page.getByRole("button", { name: "Cancel" }).click();
-    await expect.poll(() => output().getByRole("status").textContent()).toBe("Canceled");
+    await eventually(() => output().getByRole("status").textContent()).toBe("Canceled");
     expect(await page.getByRole("button", { name: "Run" }).isEnabled()).toBe(true);
     expect(await output().locator(".output-text").textContent()).toBe("once upon ");
   });
@@ -258,13 +260,13 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await page.getByLabel("prompt required").fill("x");
     await page.getByLabel("extra object").fill("{not json");
     await page.getByRole("button", { name: "Run" }).click();
-    await expect.poll(() => page.getByText("is not JSON").count()).toBe(1);
+    await eventually(() => page.getByText("is not JSON").count()).toBe(1);
     expect(await page.getByLabel("extra object").getAttribute("aria-invalid")).toBe("true");
     await page.getByLabel("extra object").fill("");
     await page.getByLabel("prompt required").fill("");
     await page.getByLabel("steps integer").fill("99");
     await page.getByRole("button", { name: "Run" }).click();
-    await expect.poll(() => page.getByText("must be at most 50, found 99").count()).toBe(1);
+    await eventually(() => page.getByText("must be at most 50, found 99").count()).toBe(1);
     expect(await page.getByText("is required", { exact: true }).count()).toBe(1);
     expect(await page.getByLabel("steps integer").getAttribute("aria-invalid")).toBe("true");
     expect(await page.evaluate("document.activeElement.name")).toBe("prompt");
@@ -293,10 +295,10 @@ describe.skipIf(!hasBrowser)("the console", () => {
       prediction.complete({ output: `javascript:globalThis.pwned=1 ${attack}`, logs: attack });
     });
     await enter(`#/${hostile.id}`);
-    await expect.poll(() => page.locator(".description").textContent()).toBe(attack);
+    await eventually(() => page.locator(".description").textContent()).toBe(attack);
     expect(await page.locator(".model-note", { hasText: "onerror" }).textContent()).toBe(attack);
     await page.getByRole("button", { name: "Run" }).click();
-    await expect.poll(() => output().locator(".output-text").textContent()).toContain(attack);
+    await eventually(() => output().locator(".output-text").textContent()).toContain(attack);
     await output().getByText("Logs").click();
     await page.getByText("Input", { exact: true }).last().click();
     expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
@@ -322,7 +324,7 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await enter("#/acme/painter");
     await page.getByLabel("prompt required").fill("it's `$(red)`");
     const code = page.getByRole("region", { name: "Code" });
-    await expect.poll(() => code.locator("pre").textContent()).toContain(String.raw`it'\''s`);
+    await eventually(() => code.locator("pre").textContent()).toContain(String.raw`it'\''s`);
     expect(await code.locator("pre").textContent()).toContain(`${origin}/v1/predictions`);
     expect(await code.getByRole("tab").allTextContents()).toEqual([
       "curl",
@@ -351,7 +353,7 @@ describe.skipIf(!hasBrowser)("the console", () => {
     for (let step = 0; step < 2; step += 1) await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement.className")).toBe("model-link");
     await page.keyboard.press("Enter");
-    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("acme/chat");
+    await eventually(() => page.evaluate("document.activeElement.textContent")).toBe("acme/chat");
     await page.getByRole("tab", { name: "Chat" }).focus();
     await page.keyboard.press("ArrowRight");
     expect(await page.getByRole("tab", { name: "Form" }).getAttribute("aria-selected")).toBe(
@@ -368,6 +370,6 @@ describe.skipIf(!hasBrowser)("the console", () => {
     const width = await page.evaluate("document.documentElement.scrollWidth");
     expect(width).toBe(360);
     await page.getByRole("link", { name: "← All models" }).click();
-    await expect.poll(() => page.locator("#browse").isVisible()).toBe(true);
+    await eventually(() => page.locator("#browse").isVisible()).toBe(true);
   });
 });
