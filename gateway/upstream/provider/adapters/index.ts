@@ -1,5 +1,6 @@
 import type { AdapterId, ProviderAdapter } from "../adapter.ts";
 import { alibaba } from "./alibaba.ts";
+import { anthropic } from "./anthropic.ts";
 import { assemblyai } from "./assemblyai.ts";
 import { bytedance } from "./bytedance.ts";
 import { inworld } from "./inworld.ts";
@@ -13,6 +14,7 @@ import { vidu } from "./vidu.ts";
 
 const all: readonly ProviderAdapter[] = [
   alibaba,
+  anthropic,
   assemblyai,
   bytedance,
   inworld,

@@ -1,4 +1,5 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
+import { runImageQuestion } from "./image-question.ts";
 import { noSuchTask } from "./inputs.ts";
 import { runOpenAiChat } from "./openai-chat.ts";
 import { runOpenAiCompletion } from "./openai-completion.ts";
@@ -39,12 +40,9 @@ export function runOpenAiTask(
     case "text-generation":
       return isCompletionOnly(call)
         ? runOpenAiCompletion(call, dialectOfServer)
-        : runOpenAiChat(call, {
-            path: "/chat/completions",
-            body: openAiChatBody(call, dialectOfServer),
-          });
+        : runChat(call, dialectOfServer);
     case "image-to-text":
-      return describeImage(call, dialectOfServer);
+      return runImageQuestion(call, (chat) => runChat(chat, dialectOfServer));
     case "text-embeddings":
       return runOpenAiEmbeddings(call, dialectOfServer);
     case "text-to-image":
@@ -65,20 +63,7 @@ function isCompletionOnly({ requestFormats = [] }: ProviderCall): boolean {
   return requestFormats.includes("completions") && !requestFormats.includes("chat-completions");
 }
 
-/** A question about one image is a chat; its answer is one text. */
-async function describeImage(
-  call: ProviderCall,
-  dialectOfServer: OpenAiDialect,
-): Promise<ProviderResult> {
-  const { image, prompt = "Describe this image.", ...rest } = call.input;
-  const content = [
-    { type: "text", text: prompt },
-    { type: "image_url", image_url: { url: image } },
-  ];
-  const asked = { ...rest, messages: [{ role: "user", content }] };
-  const chat = { ...call, input: asked, isStreaming: false, emit: () => undefined };
-  const body = openAiChatBody(chat, dialectOfServer);
-  const { output, metrics } = await runOpenAiChat(chat, { path: "/chat/completions", body });
-  const pieces = (output as readonly unknown[]).filter((piece) => typeof piece === "string");
-  return { output: pieces.join(""), metrics };
+function runChat(call: ProviderCall, dialectOfServer: OpenAiDialect): Promise<ProviderResult> {
+  const body = openAiChatBody(call, dialectOfServer);
+  return runOpenAiChat(call, { path: "/chat/completions", body });
 }
