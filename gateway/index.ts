@@ -12,6 +12,8 @@ export type {
   PredictionStatus,
   PredictionStore,
 } from "./prediction/store.ts";
+export type { ProviderAdapter } from "./upstream/provider/adapter.ts";
+export type { Provider, Providers } from "./upstream/provider/providers.ts";
 export type {
   AcquireOptions,
   Lease,

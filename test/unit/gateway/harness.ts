@@ -15,6 +15,7 @@ import {
   type PredictionListOptions,
   type PredictionRecord,
   type PredictionStore,
+  type Providers,
   type Upstream,
 } from "../../../gateway/index.ts";
 import { startFakeCoglet, type FakeCoglet } from "./fake-coglet.ts";
@@ -198,6 +199,7 @@ export async function startHarness(
     readonly deadlines?: Partial<Deadlines>;
     readonly models?: readonly CatalogEntry[];
     readonly predictions?: MemoryPredictions;
+    readonly providers?: Providers;
   } = {},
 ): Promise<Harness> {
   const coglet = await startFakeCoglet();
@@ -211,6 +213,7 @@ export async function startHarness(
   const gateway = createGateway({
     upstream,
     catalog: { get: (id) => models.find((model) => model.id === id), list: () => models },
+    ...(options.providers === undefined ? {} : { providers: options.providers }),
     keys: {
       verify: (secret) =>
         secret === callKey
