@@ -147,9 +147,13 @@ export function createChatPanel({ model, onChange }) {
     /** For code samples: the conversation with what is being written. */
     peek: () => {
       const draft = text.value.trim();
-      const all = [...messages(), ...(draft === "" ? [] : [{ role: "user", content: draft }])];
+      const lastAsked = turns.findLastIndex(({ role }) => role === "user");
+      const asked =
+        draft === ""
+          ? messages().slice(0, messages().length - turns.length + lastAsked + 1)
+          : [...messages(), { role: "user", content: draft }];
       return {
-        messages: all.length === 0 ? [{ role: "user", content: "Hello" }] : all,
+        messages: asked.length === 0 ? [{ role: "user", content: "Hello" }] : asked,
         ...settings.peek(),
       };
     },
@@ -164,7 +168,7 @@ function factsOf({ startedAt, firstMs, usage }) {
   if (usage !== undefined) {
     const tokens = usage.completion_tokens;
     const seconds = (totalMs - (firstMs ?? 0)) / 1000;
-    const rate = tokens > 1 && seconds > 0 ? `, ${(tokens / seconds).toFixed(1)}/s` : "";
+    const rate = tokens > 1 && seconds > 0.2 ? `, ${(tokens / seconds).toFixed(1)}/s` : "";
     facts.push([
       usage.estimated ? "Tokens (estimated)" : "Tokens",
       `${usage.prompt_tokens} in, ${tokens} out${rate}`,
