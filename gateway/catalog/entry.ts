@@ -66,16 +66,18 @@ export const tasks = [
 export type Task = (typeof tasks)[number];
 
 /** The ways in which a model can be called; every model takes `predictions`. */
-export type RequestFormat =
-  | "predictions"
-  | "chat-completions"
-  | "completions"
-  | "responses"
-  | "messages"
-  | "embeddings"
-  | "images"
-  | "speech"
-  | "transcriptions";
+export const requestFormats = [
+  "predictions",
+  "chat-completions",
+  "completions",
+  "responses",
+  "messages",
+  "embeddings",
+  "images",
+  "speech",
+  "transcriptions",
+] as const;
+export type RequestFormat = (typeof requestFormats)[number];
 
 export const modalities = ["text", "image", "audio", "video", "file"] as const;
 export type Modality = (typeof modalities)[number];

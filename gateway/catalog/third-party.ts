@@ -5,6 +5,7 @@ import { z } from "zod";
 import {
   capabilities,
   modalities,
+  requestFormats,
   tasks,
   type Capability,
   type CatalogEntry,
@@ -12,6 +13,7 @@ import {
   type Facts,
   type Modality,
   type Price,
+  type RequestFormat,
   type Task,
 } from "./entry.ts";
 import { standardShape } from "./standard-schemas.ts";
@@ -33,6 +35,8 @@ export interface ThirdPartyModel {
     readonly output: readonly Modality[];
   };
   readonly capabilities?: readonly Capability[];
+  /** Default: those of its task. A base model has `completions` and no `chat-completions`. */
+  readonly requestFormats?: readonly RequestFormat[];
   readonly prices?: readonly Price[];
   readonly tags?: readonly string[];
   readonly example?: {
@@ -79,6 +83,7 @@ const fields = {
     .strictObject({ input: z.array(z.enum(modalities)), output: z.array(z.enum(modalities)) })
     .exactOptional(),
   capabilities: z.array(z.enum(capabilities)).exactOptional(),
+  requestFormats: z.array(z.enum(requestFormats)).min(1).exactOptional(),
   prices: pricesSchema.exactOptional(),
   tags: z.array(z.string().max(100)).max(listLengthMax).exactOptional(),
   example: z
@@ -115,7 +120,7 @@ export function thirdPartyEntry(model: ThirdPartyModel, origin: EntryOrigin): Ca
     inputSchema: shape.inputSchema,
     outputSchema: shape.outputSchema,
     isStreaming: shape.isStreaming,
-    requestFormats: shape.requestFormats,
+    requestFormats: model.requestFormats ?? shape.requestFormats,
     modalities: model.modalities ?? seeing(shape.modalities, model.capabilities ?? []),
     capabilities: [...new Set([...(model.capabilities ?? []), ...canStream])],
     hardware: "",

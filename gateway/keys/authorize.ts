@@ -1,14 +1,19 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 import { GatewayError } from "../errors.ts";
-import type { KeyIdentity, Keys } from "./keys.ts";
+import type { KeyIdentity, Keys, Scope } from "./keys.ts";
 
 /**
  * The key of a call: `Authorization: Bearer KEY` (or `Token KEY`, as Replicate's older clients send it), `x-api-key`, or
  * `cf-aig-authorization`, which comes first: beside it `Authorization` is the key of the third party.
  * @throws `GatewayError`: `unauthenticated`, or `forbidden` when the key may not call models
  */
-export function authorize(headers: IncomingHttpHeaders, keys: Keys): KeyIdentity {
+export function authorize(
+  headers: IncomingHttpHeaders,
+  keys: Keys,
+  /** Of which the key must have one; `admin` may do everything. */
+  scopes: readonly Scope[] = ["call"],
+): KeyIdentity {
   const secret = presentedSecret(headers);
   if (secret === undefined) {
     throw new GatewayError("unauthenticated", "This call needs an API key.", {
@@ -17,9 +22,11 @@ export function authorize(headers: IncomingHttpHeaders, keys: Keys): KeyIdentity
   }
   const key = keys.verify(secret);
   if (key === undefined) throw refused(keys.expiredAt?.(secret));
-  if (!key.scopes.some((scope) => scope === "call" || scope === "admin")) {
-    throw new GatewayError("forbidden", `The API key ${key.name} may not call models.`, {
-      hint: "Make a key with the scope `call`.",
+  if (!key.scopes.some((scope) => scope === "admin" || scopes.includes(scope))) {
+    const isCall = scopes.includes("call");
+    const text = isCall ? "may not call models" : `lacks the scope ${scopes.join(" or ")}`;
+    throw new GatewayError("forbidden", `The API key ${key.name} ${text}.`, {
+      hint: `Make a key with the scope \`${isCall ? "call" : scopes.join("` or `")}\`.`,
     });
   }
   return key;

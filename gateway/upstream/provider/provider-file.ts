@@ -74,7 +74,8 @@ export function readProviderFile(
       key: readReference(given.key, options.directory),
       ...(given.base_url === undefined ? {} : { baseUrl: given.base_url }),
       ...(given.headers === undefined ? {} : { headers: given.headers }),
-      ...(given.allow_private === undefined ? {} : { allowPrivate: given.allow_private }),
+      // Whoever writes this file may look into the network of this machine anyway.
+      allowPrivate: given.allow_private ?? true,
     })),
   };
 }
