@@ -42,6 +42,14 @@ export type GatewayEvent =
       readonly model: string;
       readonly action: "run-again" | "mark-failed";
     }
+  | {
+      readonly type: "webhook-end";
+      readonly predictionId: string;
+      readonly isDelivered: boolean;
+      readonly attempts: number;
+      readonly error?: string;
+    }
+  | { readonly type: "webhook-fail"; readonly cause: unknown }
   | { readonly type: "store-fail"; readonly predictionId: string; readonly cause: unknown }
   | { readonly type: "log-spill-fail"; readonly predictionId: string; readonly cause: unknown };
 

@@ -1,6 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { join } from "node:path";
 
 import type { Catalog } from "./catalog/entry.ts";
 import { GatewayError } from "./errors.ts";
@@ -12,22 +10,26 @@ import { randomId } from "./ids.ts";
 import { authorize } from "./keys/authorize.ts";
 import type { Keys } from "./keys/keys.ts";
 import { defaultDeadlines, type Deadlines } from "./limits.ts";
-import { openFileStore } from "./prediction/files.ts";
-import { PredictionRunner } from "./prediction/runner.ts";
 import type { PredictionStore } from "./prediction/store.ts";
-import { openStreamTokens } from "./stream/token.ts";
+import { createServices } from "./services.ts";
+import { createAnthropicSurface } from "./surface/anthropic/surface.ts";
+import { createAiGatewaySurface } from "./surface/ai-gateway/surface.ts";
 import { createCogSurface } from "./surface/cog/surface.ts";
 import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
 import { createPools } from "./upstream/pools.ts";
 import type { Providers } from "./upstream/provider/providers.ts";
+import type { Deployments } from "./upstream/deployments.ts";
 import type { Upstream } from "./upstream/upstream.ts";
+import type { WebhookLimits } from "./webhook/limits.ts";
 
 export interface GatewayOptions {
   readonly upstream: Upstream;
   /** Third parties; default: none. */
   readonly providers?: Providers;
+  /** How a deployment is looked at and changed over Replicate's API; default: it is not. */
+  readonly deployments?: Deployments;
   readonly catalog: Catalog;
   readonly keys: Keys;
   readonly predictions: PredictionStore;
@@ -40,6 +42,12 @@ export interface GatewayOptions {
   /** Ids of predictions, requests and files; default: random ones. */
   readonly idSource?: () => string;
   readonly deadlines?: Partial<Deadlines>;
+  /**
+   * Hosts, addresses and networks (`hooks.internal`, `10.0.0.0/8`) to which callers' URLs may lead although they are
+   * private; default: none.
+   */
+  readonly allowedHosts?: readonly string[];
+  readonly webhookLimits?: Partial<WebhookLimits>;
   readonly onEvent?: OnGatewayEvent;
 }
 
@@ -48,7 +56,7 @@ export interface Gateway {
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
   /**
    * Takes up the predictions that a former process had accepted: those that had not begun run again, begun ones are
-   * marked failed. To be called once the upstream can serve.
+   * marked failed, and owed webhooks are delivered. To be called once the upstream can serve.
    */
   recover(): void;
   /** Closes the idle connections to an instance, for a snapshot or before it stops; waits for requests under way. */
@@ -62,12 +70,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const deadlines = { ...defaultDeadlines, ...options.deadlines };
   const pools = createPools({ connectMs: deadlines.connectMs });
   const services = createServices(options, { deadlines, pools });
-  const surfaces = [
-    createReplicateSurface(services),
-    createOpenAiSurface(services),
-    createWorkersAiSurface(services),
-    createCogSurface(services),
-  ];
+  const surfaces = createSurfaces(services);
   const idSource = options.idSource ?? randomId;
   return {
     async handle(request, response) {
@@ -81,65 +84,41 @@ export function createGateway(options: GatewayOptions): Gateway {
         .slice(1)
         .filter((segment) => segment !== "")
         .map(decode);
-      const surface = surfaces.find((candidate) => candidate.owns(segments));
+      const surface = surfaces.find((candidate) => candidate.owns(segments, request.method));
       if (surface === undefined) return false;
       const call = createCall({ request, response, segments, options, idSource });
       await answer({ call, surface, services, onEvent: options.onEvent });
       return true;
     },
-    recover: () => services.runner.recover(),
+    recover() {
+      // First what a former process owed: a prediction that fails now is told of by its own end.
+      services.webhooks.recover();
+      services.runner.recover();
+    },
     closeOrigin: (origin) => pools.closeOrigin(origin),
     async close({ signal }) {
-      await services.runner.close({ signal });
+      services.retention.close();
+      await Promise.all([services.runner.close({ signal }), services.relays.close({ signal })]);
+      await services.webhooks.close({ signal });
       await pools.close({ isForced: signal.aborted });
     },
   };
 }
 
-function createServices(
-  options: GatewayOptions,
-  { deadlines, pools }: { deadlines: Deadlines; pools: ReturnType<typeof createPools> },
-): Services {
-  const { upstream, catalog, keys, predictions, dataDirectory } = options;
-  const providers = options.providers ?? { get: () => undefined, list: () => [] };
-  const clock = options.clock ?? Date.now;
-  const idSource = options.idSource ?? randomId;
-  const streamsDirectory = join(dataDirectory, "streams");
-  // Event logs belong to runs, which do not outlive their process.
-  rmSync(streamsDirectory, { recursive: true, force: true });
-  mkdirSync(streamsDirectory, { recursive: true });
-  const files = openFileStore({
-    directory: join(dataDirectory, "files"),
-    secretPath: join(dataDirectory, "file-secret"),
-    idSource,
-    clock,
-  });
-  const runner = new PredictionRunner({
-    upstream,
-    providers,
-    catalog,
-    predictions,
-    pools,
-    deadlines,
-    clock,
-    idSource,
-    streamsDirectory,
-    onEvent: options.onEvent ?? (() => undefined),
-    prepareInput: (input) => files.inline(input),
-  });
-  const streamTokens = openStreamTokens(join(dataDirectory, "stream-secret"));
-  return {
-    upstream,
-    providers,
-    catalog,
-    keys,
-    predictions,
-    runner,
-    files,
-    streamTokens,
-    deadlines,
-    clock,
-  };
+/** Each path belongs to the first surface that owns it. */
+function createSurfaces(services: Services): readonly Surface[] {
+  // OpenAI's owns what no other one does under `/v1`, so it comes after those.
+  const first = [
+    createReplicateSurface(services),
+    createAnthropicSurface(services),
+    createOpenAiSurface(services),
+  ];
+  return [
+    ...first,
+    createWorkersAiSurface(services, first),
+    createAiGatewaySurface(services, first),
+    createCogSurface(services),
+  ];
 }
 
 function createCall(options: {

@@ -6,10 +6,15 @@ import type { Catalog } from "../catalog/entry.ts";
 import type { KeyIdentity, Keys } from "../keys/keys.ts";
 import type { FileStore } from "../prediction/files.ts";
 import type { PredictionRunner } from "../prediction/runner.ts";
+import type { Relays } from "../prediction/relays.ts";
 import type { PredictionStore } from "../prediction/store.ts";
 import type { StreamTokens } from "../stream/token.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { Deployments } from "../upstream/deployments.ts";
+import type { WebhookSecret } from "../webhook/secret.ts";
+import type { Webhooks } from "../webhook/webhooks.ts";
+import type { AllowList } from "./url-guard.ts";
 
 /** What every surface works with. */
 export interface Services {
@@ -18,9 +23,17 @@ export interface Services {
   readonly upstream: Upstream;
   readonly providers: Providers;
   readonly runner: PredictionRunner;
+  readonly relays: Relays;
   readonly predictions: PredictionStore;
   readonly files: FileStore;
   readonly streamTokens: StreamTokens;
+  readonly webhooks: Webhooks;
+  readonly webhookSecret: WebhookSecret;
+  readonly retention: { close(): void };
+  /** Private hosts to which a caller's URL may lead (`url-guard.ts`). */
+  readonly allowedHosts: AllowList;
+  /** How deployments are changed over the API; absent: they are not. */
+  readonly deployments?: Deployments;
   readonly deadlines: Deadlines;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -48,7 +61,7 @@ export interface Call {
 /** One API shape: which paths are its own, how it answers, how it says that something failed. */
 export interface Surface {
   readonly name: string;
-  owns(segments: readonly string[]): boolean;
+  owns(segments: readonly string[], method?: string): boolean;
   /** Whether this call goes without a key (a signed URL). */
   isOpen?(call: Call): boolean;
   /** Answers the call; a thrown `GatewayError` is rendered by `renderError`. */

@@ -116,6 +116,14 @@ export function openFileStore(options: FileStoreOptions): FileStore {
     }
     return id;
   };
+  /** A full disk must not cost the answer: it stays in the record then. */
+  const keepIfPossible = (dataUri: string, id: string): string | undefined => {
+    try {
+      return keep(dataUri, id);
+    } catch {
+      return undefined;
+    }
+  };
   return {
     save: (file) => folder.save(file),
     get: (id) => folder.get(id),
@@ -148,7 +156,7 @@ export function openFileStore(options: FileStoreOptions): FileStore {
         const hash = signer.sign(
           `${predictionId} ${createHash("sha256").update(text).digest("hex")}`,
         );
-        const id = keep(text, hash.slice(0, hashCharacters));
+        const id = keepIfPossible(text, hash.slice(0, hashCharacters));
         return id === undefined ? text : `${referenceStart}${id}`;
       }),
     attach: (output, baseUrl) =>

@@ -5,7 +5,7 @@ import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
 import type { EventLog } from "../stream/event-log.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
-import type { PredictionRecord, PredictionStatus } from "./store.ts";
+import type { PredictionRecord, PredictionStatus, WebhookRequest } from "./store.ts";
 
 /** What a caller asked for. */
 export interface RunRequest {
@@ -23,7 +23,7 @@ export interface RunRequest {
   readonly keyId?: string;
   /** The caller's own key for a third party; never kept. */
   readonly providerKey?: string;
-  /** A request in the provider's own shape, sent as it is; `input` is empty then. */
+  /** A streamed request in the provider's own shape, sent as it is; `input` is empty then. */
   readonly wire?: WireRequest;
   /** What the caller says about the call, for its logs and its bill. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
@@ -31,6 +31,12 @@ export interface RunRequest {
   readonly id?: string;
   /** Of a recorded prediction that is run again; default: now. */
   readonly createdAt?: string;
+  /** ISO 8601: when it ends by itself at the latest. */
+  readonly deadline?: string;
+  /** `owner/name` of the deployment by which it was called. */
+  readonly deployment?: string;
+  /** Who is told how a recorded prediction goes. */
+  readonly webhook?: WebhookRequest;
 }
 
 /** How a prediction ended. */
@@ -50,6 +56,8 @@ export interface RunHooks {
   /** ISO 8601 of now. */
   readonly now: () => string;
   readonly callerGraceMs: number;
+  /** The output as a record keeps it: large files beside it. */
+  readonly detachOutput: (output: unknown, predictionId: string) => unknown;
   /** The state changed in a way that a record shows. */
   readonly onChange: (run: Run) => void;
 }
@@ -67,8 +75,6 @@ export class Run {
   startedAt: string | undefined;
   completedAt: string | undefined;
   outcome: Outcome | undefined;
-  /** The whole answer to a request in the provider's own shape that was not streamed. */
-  wireAnswer: Buffer | undefined;
   /** Whether the request has gone to an instance, so that it may have begun there. */
   isSent = false;
   readonly #hooks: RunHooks;
@@ -76,6 +82,8 @@ export class Run {
   readonly #finish: (outcome: Outcome) => void;
   #cancelUpstream: (() => void) | undefined;
   #isCanceling = false;
+  #isExpired = false;
+  #keptOutput: unknown;
   #listeners = 0;
   #graceTimer: NodeJS.Timeout | undefined;
   #partial: Buffer[] = [];
@@ -151,7 +159,7 @@ export class Run {
     const data = Buffer.from(JSON.stringify({ error: failure.message, code: failure.code }));
     this.log.append("error", data);
     this.#end({
-      status: failure.code === "canceled" ? "canceled" : "failed",
+      status: this.#isExpired && !this.isSent ? "aborted" : statusOf(failure),
       output: this.#partialOutput(),
       logs: this.#logs,
       metrics: {},
@@ -167,6 +175,14 @@ export class Run {
     if (this.#cancelUpstream === undefined) this.cut(canceledError());
     else this.#cancelUpstream();
     return true;
+  }
+
+  /** Its deadline has passed: what has not begun is aborted, the rest is canceled. */
+  expire(): void {
+    if (this.outcome !== undefined) return;
+    this.#isExpired = true;
+    if (this.isSent) this.cancel();
+    else this.cut(new GatewayError("canceled", "The deadline passed before the prediction began."));
   }
 
   /** Stops without asking the instance. */
@@ -190,14 +206,14 @@ export class Run {
 
   /** The run as the store and the answers show it; output and logs so far while it runs. */
   record(): PredictionRecord {
-    const { outcome } = this;
-    const output = outcome === undefined ? this.#partialOutput() : outcome.output;
+    const { outcome, request } = this;
+    const output = this.#recordOutput();
     return {
       id: this.id,
       model: this.entry.id,
       version: this.version,
       status: this.status,
-      input: this.request.input,
+      input: request.input,
       ...(output === undefined || output === null ? {} : { output }),
       ...(outcome?.failure === undefined ? {} : { error: outcome.failure.message }),
       logs: outcome?.logs ?? this.#logs,
@@ -205,8 +221,21 @@ export class Run {
       createdAt: this.createdAt,
       ...(this.startedAt === undefined ? {} : { startedAt: this.startedAt }),
       ...(this.completedAt === undefined ? {} : { completedAt: this.completedAt }),
-      ...(this.request.keyId === undefined ? {} : { keyId: this.request.keyId }),
+      ...(request.keyId === undefined ? {} : { keyId: request.keyId }),
+      ...(request.version === undefined ? {} : { pinnedVersion: request.version }),
+      ...(request.context === undefined ? {} : { context: request.context }),
+      ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+      ...(request.deadline === undefined ? {} : { deadline: request.deadline }),
+      ...(request.deployment === undefined ? {} : { deployment: request.deployment }),
+      ...(request.webhook === undefined ? {} : { webhook: request.webhook }),
     };
+  }
+
+  #recordOutput(): unknown {
+    const { outcome } = this;
+    if (!this.request.isRecorded) return outcome?.output ?? this.#partialOutput();
+    if (outcome === undefined) return this.#hooks.detachOutput(this.#partialOutput(), this.id);
+    return (this.#keptOutput ??= this.#hooks.detachOutput(outcome.output, this.id));
   }
 
   /** Checks an event before anybody sees it; the last one gives the outcome. */
@@ -286,6 +315,10 @@ export class Run {
     if (this.#partial.length === 0) return null;
     return this.#partial.map((data) => JSON.parse(chunkJson(data).toString("utf8")) as unknown);
   }
+}
+
+function statusOf(failure: GatewayError): "canceled" | "failed" {
+  return failure.code === "canceled" ? "canceled" : "failed";
 }
 
 function canceledError(): GatewayError {

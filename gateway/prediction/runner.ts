@@ -10,14 +10,16 @@ import {
   runsInFlightMax,
   type Deadlines,
 } from "../limits.ts";
-import type { Catalog } from "../catalog/entry.ts";
+import type { Catalog, CatalogEntry } from "../catalog/entry.ts";
+import { findModel } from "../catalog/find.ts";
 import { EventLog } from "../stream/event-log.ts";
 import { reportedUsage } from "../usage/usage.ts";
 import type { Pools } from "../upstream/pools.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { Webhooks } from "../webhook/webhooks.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
-import { Run, type RunRequest } from "./run.ts";
+import { Run, type RunHooks, type RunRequest } from "./run.ts";
 import type { PredictionRecord, PredictionStore } from "./store.ts";
 
 export interface RunnerOptions {
@@ -34,6 +36,8 @@ export interface RunnerOptions {
   readonly streamsDirectory: string;
   readonly onEvent: OnGatewayEvent;
   readonly prepareInput: ExecuteOptions["prepareInput"];
+  readonly detachOutput: RunHooks["detachOutput"];
+  readonly webhooks: Pick<Webhooks, "onChange" | "onEnd">;
 }
 
 /** How often finished runs are looked through for those whose retention has passed. */
@@ -58,10 +62,10 @@ export class PredictionRunner {
 
   /**
    * Accepts a prediction and begins it. A recorded one is in the store when this returns.
-   * @throws {GatewayError} `shutting_down`, `capacity`, `invalid_request` for an id in use
+   * @throws {GatewayError} `shutting_down`, `capacity`, `conflict` for an id in use
    */
   start(request: RunRequest): Run {
-    this.#admit(request.id);
+    this.#admit(request);
     const run = this.#create(request);
     if (request.isRecorded) this.#options.predictions.insert(run.record());
     this.#begin(run);
@@ -80,13 +84,13 @@ export class PredictionRunner {
   }
 
   /**
-   * Takes up what a former process left: predictions that had not begun run again; begun ones are marked failed, for
-   * nobody knows what they have done.
+   * Takes up what a former process left: predictions that had not begun run again, with their context, version,
+   * deadline and webhook; begun ones are marked failed, for nobody knows what they have done.
    */
   recover(): void {
     for (const record of this.#options.predictions.unfinished()) {
       if (this.#runs.has(record.id)) continue;
-      const entry = this.#options.catalog.get(record.model);
+      const entry = this.#entryOf(record);
       const isRunAgain = record.status === "starting" && entry !== undefined;
       this.#options.onEvent({
         type: "prediction-recover",
@@ -94,20 +98,33 @@ export class PredictionRunner {
         model: record.model,
         action: isRunAgain ? "run-again" : "mark-failed",
       });
-      if (isRunAgain) {
-        this.#begin(this.#create({ ...requestOf(record), entry }));
-      } else {
-        this.#options.predictions.update({
-          ...record,
-          status: "failed",
-          error:
-            entry === undefined
-              ? `Model ${record.model} is no longer deployed.`
-              : "The platform stopped while this prediction ran; it was not run again because it had begun.",
-          completedAt: this.#now(),
-        });
-      }
+      if (isRunAgain) this.#begin(this.#create({ ...requestOf(record), entry }));
+      else this.#markFailed(record, entry);
     }
+  }
+
+  /** The model of a record, in the version that the caller had pinned. */
+  #entryOf({ model, pinnedVersion }: PredictionRecord): CatalogEntry | undefined {
+    const reference = pinnedVersion === undefined ? model : `${model}:${pinnedVersion}`;
+    try {
+      return findModel(this.#options.catalog, reference).entry;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #markFailed(record: PredictionRecord, entry: CatalogEntry | undefined): void {
+    const failed: PredictionRecord = {
+      ...record,
+      status: "failed",
+      error:
+        entry === undefined
+          ? `Model ${record.model} is no longer deployed.`
+          : "The platform stopped while this prediction ran; it was not run again because it had begun.",
+      completedAt: this.#now(),
+    };
+    this.#options.predictions.update(failed);
+    this.#options.webhooks.onEnd(failed);
   }
 
   /**
@@ -128,7 +145,7 @@ export class PredictionRunner {
     this.#runs.clear();
   }
 
-  #admit(id: string | undefined): void {
+  #admit({ id, isRecorded }: RunRequest): void {
     if (this.#isClosing) throw shuttingDown();
     if (this.#inFlight >= runsInFlightMax) {
       throw new GatewayError("capacity", "Too many predictions are waiting.", {
@@ -138,7 +155,10 @@ export class PredictionRunner {
     if (id === undefined) return;
     const known = this.#runs.get(id);
     if (known !== undefined && known.outcome === undefined) {
-      throw new GatewayError("invalid_request", `A prediction with the id ${id} is running.`);
+      throw new GatewayError("conflict", `A prediction with the id ${id} is running.`);
+    }
+    if (isRecorded && this.#options.predictions.get(id) !== undefined) {
+      throw new GatewayError("conflict", `There is a prediction with the id ${id} already.`);
     }
     if (known !== undefined) this.#forget(known);
   }
@@ -154,6 +174,7 @@ export class PredictionRunner {
     return new Run(id, request, log, {
       now: () => this.#now(),
       callerGraceMs: this.#options.deadlines.callerGraceMs,
+      detachOutput: this.#options.detachOutput,
       onChange: (run) => this.#changed(run),
     });
   }
@@ -161,6 +182,7 @@ export class PredictionRunner {
   #begin(run: Run): void {
     this.#runs.set(run.id, run);
     this.#inFlight += 1;
+    this.#watchDeadline(run);
     const work = execute({
       run,
       upstream: this.#options.upstream,
@@ -182,12 +204,25 @@ export class PredictionRunner {
     this.#working.add(work);
   }
 
+  #watchDeadline(run: Run): void {
+    const { deadline } = run.request;
+    if (deadline === undefined) return;
+    const leftMs = Date.parse(deadline) - this.#options.clock();
+    if (leftMs <= 0) {
+      run.expire();
+      return;
+    }
+    const timer = setTimeout(() => run.expire(), leftMs);
+    void run.finished.then(() => clearTimeout(timer));
+  }
+
   #changed(run: Run): void {
     const { outcome } = run;
     // What had not begun when the platform stops is run again by the next one.
     const isLeftToSuccessor = outcome?.failure?.code === "shutting_down" && !run.isSent;
     if (run.request.isRecorded && !isLeftToSuccessor) {
       this.#update(run);
+      this.#options.webhooks.onChange(run);
     }
     if (outcome === undefined) return;
     this.#inFlight -= 1;
@@ -255,6 +290,12 @@ function requestOf(record: PredictionRecord): Omit<RunRequest, "entry"> {
     isRecorded: true,
     createdAt: record.createdAt,
     ...(record.keyId === undefined ? {} : { keyId: record.keyId }),
+    ...(record.pinnedVersion === undefined ? {} : { version: record.pinnedVersion }),
+    ...(record.context === undefined ? {} : { context: record.context }),
+    ...(record.metadata === undefined ? {} : { metadata: record.metadata }),
+    ...(record.deadline === undefined ? {} : { deadline: record.deadline }),
+    ...(record.deployment === undefined ? {} : { deployment: record.deployment }),
+    ...(record.webhook === undefined ? {} : { webhook: record.webhook }),
   };
 }
 

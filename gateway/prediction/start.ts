@@ -1,8 +1,8 @@
-import type { FoundModel } from "../catalog/find.ts";
-import { findModel } from "../catalog/find.ts";
+import type { Catalog } from "../catalog/entry.ts";
+import { findModel, type FoundModel } from "../catalog/find.ts";
 import { metadataOf } from "../http/aig-headers.ts";
 import type { Call, Services } from "../http/call.ts";
-import { assertMayCall } from "../keys/authorize.ts";
+import { assertMayCall, mayCall } from "../keys/authorize.ts";
 import { checkInput } from "./input.ts";
 import type { Run, RunRequest } from "./run.ts";
 
@@ -10,9 +10,22 @@ export type Input = Readonly<Record<string, unknown>>;
 
 /** The model that a caller named, if its key may call it. @throws `GatewayError`: `model_not_found`, `forbidden` */
 export function findCallable(call: Call, services: Services, model: string): FoundModel {
-  const found = findModel(services.catalog, model);
+  const found = findModel(visibleCatalog(call, services.catalog), model);
   assertMayCall(call.key, found.entry.id);
   return found;
+}
+
+/** The catalog whose lists, the hint of an error among them, hold only what the call's key may call. */
+function visibleCatalog(call: Call, catalog: Catalog): Catalog {
+  if (call.key?.models === undefined) return catalog;
+  return {
+    get: (modelId) => catalog.get(modelId),
+    list: () => catalog.list().filter((entry) => mayCall(call.key, entry.id)),
+    versions: (modelId) => {
+      const entry = catalog.get(modelId);
+      return catalog.versions?.(modelId) ?? (entry === undefined ? [] : [entry]);
+    },
+  };
 }
 
 /**
@@ -26,7 +39,19 @@ export function startRun(
   options: {
     readonly model: FoundModel;
     readonly input: Input;
-  } & Partial<Pick<RunRequest, "isDetached" | "isRecorded" | "context" | "id" | "metadata">>,
+  } & Partial<
+    Pick<
+      RunRequest,
+      | "isDetached"
+      | "isRecorded"
+      | "context"
+      | "id"
+      | "metadata"
+      | "deadline"
+      | "deployment"
+      | "webhook"
+    >
+  >,
 ): Run {
   const { model, input, isDetached = false, isRecorded = false, ...rest } = options;
   assertMayCall(call.key, model.entry.id);

@@ -27,7 +27,8 @@ export function openStreamTokens(path: string): StreamTokens {
   };
 }
 
-function loadSecret(path: string): Buffer {
+/** 32 random bytes kept in `path`, made on first use. */
+export function loadSecret(path: string): Buffer {
   try {
     writeFileSync(path, randomBytes(secretBytes), { flag: "wx", mode: 0o600 });
   } catch (error) {

@@ -3,14 +3,15 @@ import type { FoundModel } from "../../catalog/find.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
 import type { Call, Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
-import { checkInput } from "../../prediction/input.ts";
+import { checkCallerId } from "../../prediction/caller-id.ts";
 import type { Run } from "../../prediction/run.ts";
+import { startRun } from "../../prediction/start.ts";
+import type { PredictionRecord, WebhookRequest } from "../../prediction/store.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
-
-/** A caller's own id appears in headers and URLs. */
-const idPattern = /^[\w.:-]{1,128}$/;
+import { readWebhook } from "../../webhook/request.ts";
+import { cogPrediction } from "./prediction.ts";
 
 /** `POST /predictions` and, with an id, the idempotent `PUT /predictions/{id}`. */
 export async function createPrediction(
@@ -18,38 +19,64 @@ export async function createPrediction(
   services: Services,
   options: { readonly found: FoundModel; readonly id?: string },
 ): Promise<void> {
-  const { entry } = options.found;
+  const { found } = options;
+  const { entry } = found;
   const body = await readJsonObject(call.request);
   const id = predictionId(body["id"], options.id);
   const isStreamed = (call.request.headers.accept ?? "").includes("text/event-stream");
   if (isStreamed && !entry.isStreaming) {
     throw new GatewayError("not_acceptable", `${entry.id} does not stream its output.`);
   }
-  const isAsync = call.request.headers.prefer === "respond-async";
-  const running = id === undefined ? undefined : runOf(services, id, entry.id);
-  const isJoined =
-    running !== undefined && running.outcome === undefined && options.id !== undefined;
-  const run = isJoined
-    ? running
-    : start(call, services, { found: options.found, body, id, isAsync });
-  if (isStreamed) {
-    await follow({
-      run,
-      response: call.response,
-      renderer: nativeFrames(run),
-      deadlines: services.deadlines,
-      commitOn: "any",
-      signal: call.signal,
-    });
-  } else if (isJoined) {
-    const { input, logs, output } = run.record();
-    const snapshot = { id: run.id, status: run.status, input, logs, output: output ?? null };
-    sendJson(call.response, { status: 202, body: snapshot, headers: startHeaders(run) });
-  } else if (isAsync) {
-    sendJson(call.response, { status: 202, body: { id: run.id, status: "starting" } });
-  } else {
-    await answer(call, run);
+  const joined = options.id === undefined ? undefined : runOf(services, options.id, entry.id);
+  const isRunning = joined !== undefined && joined.outcome === undefined;
+  if (joined !== undefined && (isRunning || (isStreamed && joined.request.isRecorded))) {
+    await join(call, services, { run: joined, isStreamed });
+    return;
   }
+  const known = options.id === undefined ? undefined : recordOf(services, options.id, entry.id);
+  if (known?.completedAt !== undefined) {
+    // Recorded, so it ran once and its answer is still known, also after a restart.
+    sendJson(call.response, { body: cogPrediction(known, services.files, call.baseUrl) });
+    return;
+  }
+  const isAsync = isAsyncAsked(call.request.headers.prefer);
+  const run = start(call, services, { found, body, id, isAsync });
+  if (isStreamed) await stream(call, services, run);
+  else if (isAsync) {
+    sendJson(call.response, { status: 202, body: { id: run.id, status: "starting" } });
+  } else await answer(call, run);
+}
+
+/** A repeated PUT does not run twice: it joins the stream, or is told how far the first one is. */
+async function join(
+  call: Call,
+  services: Services,
+  { run, isStreamed }: { readonly run: Run; readonly isStreamed: boolean },
+): Promise<void> {
+  if (isStreamed) {
+    await stream(call, services, run);
+    return;
+  }
+  const { input, logs, output } = run.record();
+  const snapshot = { id: run.id, status: run.status, input, logs, output: output ?? null };
+  sendJson(call.response, { status: 202, body: snapshot, headers: startHeaders(run) });
+}
+
+async function stream(call: Call, services: Services, run: Run): Promise<void> {
+  await follow({
+    run,
+    response: call.response,
+    renderer: nativeFrames(run),
+    deadlines: services.deadlines,
+    commitOn: "any",
+    signal: call.signal,
+  });
+}
+
+/** RFC 7240: one of several preferences, in any case. */
+function isAsyncAsked(header: string | readonly string[] | undefined): boolean {
+  const preferences = String(header ?? "").split(",");
+  return preferences.some((preference) => preference.trim().toLowerCase() === "respond-async");
 }
 
 /** `POST /predictions/{id}/cancel`: 200 `{}`, or 404 `{}` when it does not run. */
@@ -83,27 +110,38 @@ function start(
     readonly isAsync: boolean;
   },
 ): Run {
-  const { entry, version } = options.found;
-  const { input = {}, context, webhook } = options.body;
+  const { found, body, id, isAsync } = options;
+  const { input = {}, context } = body;
   if (!isObject(input)) {
     throw new GatewayError("unsupported_parameter", "must be an object", { parameter: "input" });
   }
-  if (webhook !== undefined && webhook !== null) {
-    throw new GatewayError("unsupported_parameter", "webhooks are not supported", {
-      parameter: "webhook",
-    });
-  }
-  checkInput(entry, input);
-  return services.runner.start({
-    entry,
+  const webhook = readCogWebhook(call, services, body);
+  // A webhook is owed, whatever becomes of the caller or the platform.
+  const isRecorded = isAsync || webhook !== undefined;
+  return startRun(call, services, {
+    model: found,
     input,
-    isDetached: options.isAsync,
-    isRecorded: options.isAsync,
-    ...(version === undefined ? {} : { version }),
-    ...(options.id === undefined ? {} : { id: options.id }),
+    isDetached: isRecorded,
+    isRecorded,
+    ...(id === undefined ? {} : { id }),
     ...(isObject(context) ? { context } : {}),
-    ...(call.key === undefined ? {} : { keyId: call.key.id }),
+    ...(webhook === undefined ? {} : { webhook }),
   });
+}
+
+/** A refused one is a 422 that names the field, as coglet refuses a body. */
+function readCogWebhook(
+  call: Call,
+  services: Services,
+  body: Readonly<Record<string, unknown>>,
+): WebhookRequest | undefined {
+  const { baseUrl } = call;
+  try {
+    return readWebhook(body, { format: "cog", baseUrl, allow: services.allowedHosts });
+  } catch (error) {
+    const { message, parameter = "webhook" } = GatewayError.from(error);
+    throw new GatewayError("unsupported_parameter", message, { parameter, cause: error });
+  }
 }
 
 /** coglet's events as they are. */
@@ -121,23 +159,23 @@ function nativeFrames(run: Run): FrameRenderer {
 }
 
 function predictionId(inBody: unknown, inPath: string | undefined): string | undefined {
-  if (inPath !== undefined && inBody !== undefined && inBody !== inPath) {
+  if (inPath !== undefined && inBody !== undefined && inBody !== null && inBody !== inPath) {
     throw new GatewayError("unsupported_parameter", "must equal the id in the path", {
       parameter: "id",
     });
   }
   const id = inPath ?? inBody;
-  if (id === undefined || id === null) return undefined;
-  if (typeof id === "string" && idPattern.test(id)) return id;
-  throw new GatewayError(
-    "unsupported_parameter",
-    "must be up to 128 letters, digits, dots, colons, dashes and underscores",
-    { parameter: "id" },
-  );
+  return id === undefined || id === null ? undefined : checkCallerId(id);
 }
 
 /** The run with this id if it is this model's. */
 function runOf(services: Services, id: string, modelId: string): Run | undefined {
   const run = services.runner.find(id);
   return run?.entry.id === modelId ? run : undefined;
+}
+
+/** The record with this id if it is this model's. */
+function recordOf(services: Services, id: string, modelId: string): PredictionRecord | undefined {
+  const record = services.predictions.get(id);
+  return record?.model === modelId ? record : undefined;
 }

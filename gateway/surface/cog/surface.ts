@@ -1,5 +1,5 @@
-import type { GatewayError } from "../../errors.ts";
-import { findModel, type FoundModel } from "../../catalog/find.ts";
+import { GatewayError } from "../../errors.ts";
+import type { FoundModel } from "../../catalog/find.ts";
 import {
   allowMethods,
   noSuchPath,
@@ -9,6 +9,7 @@ import {
   type Surface,
 } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
+import { findCallable } from "../../prediction/start.ts";
 import type { ModelState } from "../../upstream/upstream.ts";
 import { openApiDocument } from "../replicate/models.ts";
 import { cancelPrediction, createPrediction } from "./predictions.ts";
@@ -19,14 +20,43 @@ export function createCogSurface(services: Services): Surface {
     name: "cog",
     owns: (segments) => segments[0] === "models" && segments.length >= 3,
     async handle(call) {
-      const [, owner = "", name = "", resource, ...rest] = call.segments;
-      const found = findModel(services.catalog, `${owner}/${name}`);
+      const { modelId, resource, rest } = readPath(call.segments.slice(1), services);
+      const found = findCallable(call, services, modelId);
       if (resource === "predictions") await handlePredictions(call, services, { found, rest });
-      else if (rest.length > 0) throw noSuchPath(call);
       else handleDescription(call, services, { found, resource });
     },
     renderError,
   };
+}
+
+const resources: ReadonlySet<string> = new Set([
+  "predictions",
+  "trainings",
+  "openapi.json",
+  "health-check",
+  "shutdown",
+]);
+
+/** The model's id, which may have more than two parts, and what is asked of it: the path is read from its end. */
+function readPath(
+  path: readonly string[],
+  services: Services,
+): {
+  readonly modelId: string;
+  readonly resource: string | undefined;
+  readonly rest: readonly string[];
+} {
+  const at = (index: number): string => path.at(index) ?? "";
+  const cut = (count: number, resource: string): ReturnType<typeof readPath> => ({
+    modelId: path.slice(0, path.length - count).join("/"),
+    resource,
+    rest: path.slice(path.length - count + 1),
+  });
+  if (path.length > 3 && at(-3) === "predictions") return cut(3, "predictions");
+  if (path.length > 2 && at(-2) === "predictions") return cut(2, "predictions");
+  const isWholeId = services.catalog.get(path.join("/")) !== undefined;
+  if (path.length > 1 && !isWholeId && resources.has(at(-1))) return cut(1, at(-1));
+  return { modelId: path.join("/"), resource: undefined, rest: [] };
 }
 
 async function handlePredictions(
@@ -34,8 +64,8 @@ async function handlePredictions(
   services: Services,
   { found, rest }: { readonly found: FoundModel; readonly rest: readonly string[] },
 ): Promise<void> {
-  const [id, action, ...more] = rest;
-  if (more.length > 0 || (action !== undefined && action !== "cancel")) throw noSuchPath(call);
+  const [id, action] = rest;
+  if (action !== undefined && action !== "cancel") throw noSuchPath(call);
   if (id === undefined) {
     allowMethods(call, "POST");
     await createPrediction(call, services, { found });
@@ -53,7 +83,7 @@ function handleDescription(
   services: Services,
   options: { readonly found: FoundModel; readonly resource: string | undefined },
 ): void {
-  allowMethods(call, "GET");
+  allowMethods(call, ...(options.resource === "shutdown" ? ["POST"] : ["GET"]));
   const { entry } = options.found;
   const base = `${call.baseUrl}/models/${entry.id}`;
   if (options.resource === undefined) {
@@ -76,6 +106,10 @@ function handleDescription(
         state,
         version: { model: entry.version, digest: entry.digest },
       },
+    });
+  } else if (options.resource === "shutdown") {
+    throw new GatewayError("forbidden", "Instances are the platform's to stop.", {
+      hint: "Use `byom scale` or `byom down`.",
     });
   } else {
     throw noSuchPath(call);

@@ -1,5 +1,7 @@
+import { pipeline } from "node:stream/promises";
+
 import { GatewayError } from "../../errors.ts";
-import { readBody } from "../../http/body.ts";
+import { isObject, readBody } from "../../http/body.ts";
 import { allowMethods, noSuchPath, type Call, type Services } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
 import { fileBytesMax } from "../../limits.ts";
@@ -15,19 +17,15 @@ export async function handleFiles(call: Call, services: Services): Promise<void>
     return;
   }
   const file = services.files.get(id);
-  if (file === undefined || rest.length > 0) {
-    throw new GatewayError("not_found", `There is no file ${id}.`);
-  }
-  if (action === "content") {
-    allowMethods(call, "GET");
-    const bytes = await services.files.read(id);
-    call.response.writeHead(200, {
-      "content-type": file.contentType,
-      "content-length": String(bytes.length),
+  const isSigned = isSignedFileCall(call, services);
+  if (file === undefined || rest.length > 0 || (!isSigned && !mayRead(call, file))) {
+    throw new GatewayError("not_found", `There is no file ${id}.`, {
+      hint: "Files are kept for a day.",
     });
-    call.response.end(bytes);
-  } else if (action !== undefined) {
-    throw noSuchPath(call);
+  }
+  if (action !== undefined && !contentActions.has(action)) throw noSuchPath(call);
+  if (action !== undefined) {
+    await download(call, services, file);
   } else if (call.method === "DELETE") {
     await services.files.remove(id);
     call.response.writeHead(204).end();
@@ -37,35 +35,97 @@ export async function handleFiles(call: Call, services: Services): Promise<void>
   }
 }
 
+/** Replicate's word for it, and ours. */
+const contentActions: ReadonlySet<string> = new Set(["content", "download"]);
+
+/** Whether the URL itself is the permission to read this one file. */
+export function isSignedFileCall(call: Call, services: Services): boolean {
+  const [, resource, id = "", action = "", ...rest] = call.segments;
+  return (
+    resource === "files" &&
+    contentActions.has(action) &&
+    rest.length === 0 &&
+    services.files.verify(id, call.query)
+  );
+}
+
+/** A key for some models only sees what it uploaded itself. */
+function mayRead(call: Call, file: StoredFile): boolean {
+  return call.key?.models === undefined || file.keyId === call.key.id;
+}
+
+async function download(call: Call, services: Services, file: StoredFile): Promise<void> {
+  allowMethods(call, "GET", "HEAD");
+  call.response.writeHead(200, {
+    "content-type": file.contentType,
+    "content-length": String(file.sizeBytes),
+    // A model's or a caller's bytes come from the platform's own origin: no browser may run them.
+    "content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    "x-content-type-options": "nosniff",
+    "cache-control": "private, max-age=3600",
+  });
+  if (call.method === "HEAD") {
+    call.response.end();
+    return;
+  }
+  try {
+    await pipeline(services.files.open(file.id), call.response);
+  } catch (error) {
+    if (!call.signal.aborted) throw error;
+  }
+}
+
 async function upload(call: Call, services: Services): Promise<void> {
   const bytes = await readBody(call.request, { bytesMax: fileBytesMax });
-  const content = await multipartFile(bytes, call.request.headers["content-type"] ?? "");
+  const form = await readForm(bytes, call.request.headers["content-type"] ?? "");
+  const content = form.get("content");
+  if (!(content instanceof File)) {
+    throw new GatewayError("invalid_request", "The form must have a file in its part `content`.", {
+      parameter: "content",
+    });
+  }
   const file = await services.files.save({
-    name: content.name,
-    contentType: content.type === "" ? "application/octet-stream" : content.type,
+    name: content.name.slice(0, nameCharactersMax),
+    contentType: content.type,
     bytes: Buffer.from(await content.arrayBuffer()),
+    metadata: await readMetadata(form.get("metadata")),
+    ...(call.key === undefined ? {} : { keyId: call.key.id }),
   });
   sendJson(call.response, { status: 201, body: fileBody(file, call.baseUrl) });
 }
 
-/** The part `content` of a form; parsing is left to the platform's own form reader, uploads are no hot path. */
-async function multipartFile(bytes: Buffer, contentType: string): Promise<File> {
-  let content: unknown;
+/** A name stands in every list. */
+const nameCharactersMax = 255;
+/** What an uploader says about a file is a note, not another file. */
+const metadataCharactersMax = 16 * 1024;
+
+/** Parsing is left to the platform's own form reader: uploads are no hot path. */
+async function readForm(bytes: Buffer, contentType: string): Promise<FormData> {
   try {
     const headers = { "content-type": contentType };
-    const form = await new Response(new Uint8Array(bytes), { headers }).formData();
-    content = form.get("content");
+    return await new Response(new Uint8Array(bytes), { headers }).formData();
   } catch (cause) {
     throw new GatewayError("invalid_request", "The body must be multipart/form-data.", { cause });
   }
-  if (content instanceof File) return content;
-  throw new GatewayError("invalid_request", "The form must have a file in its part `content`.", {
-    parameter: "content",
+}
+
+async function readMetadata(part: unknown): Promise<Readonly<Record<string, unknown>>> {
+  if (part === null) return {};
+  const text = part instanceof File ? await part.text() : String(part);
+  try {
+    const value: unknown = text.length > metadataCharactersMax ? undefined : JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new GatewayError("invalid_request", "metadata must be a small JSON object.", {
+    parameter: "metadata",
   });
 }
 
 function listBody(call: Call, services: Services): Record<string, unknown> {
-  const results = services.files.list().map((file) => fileBody(file, call.baseUrl));
+  const files = services.files.list().filter((file) => mayRead(call, file));
+  const results = files.map((file) => fileBody(file, call.baseUrl));
   return { previous: null, next: null, results };
 }
 
@@ -75,8 +135,11 @@ function fileBody(file: StoredFile, baseUrl: string): Record<string, unknown> {
     name: file.name,
     content_type: file.contentType,
     size: file.sizeBytes,
+    etag: file.sha256,
+    checksums: { sha256: file.sha256 },
     created_at: file.createdAt,
-    metadata: {},
+    expires_at: file.expiresAt,
+    metadata: file.metadata,
     urls: { get: `${baseUrl}/v1/files/${file.id}` },
   };
 }

@@ -3,13 +3,12 @@ import { versionId } from "../../catalog/find.ts";
 
 /** A model in Replicate's shape. */
 export function replicateModel(entry: CatalogEntry, baseUrl: string): Record<string, unknown> {
-  const [owner = "", name = ""] = entry.id.split("/");
   return {
     url: `${baseUrl}/v1/models/${entry.id}`,
-    owner,
-    name,
+    ...splitId(entry.id),
     description: entry.description,
     visibility: "private",
+    is_official: false,
     github_url: null,
     paper_url: null,
     license_url: null,
@@ -18,6 +17,40 @@ export function replicateModel(entry: CatalogEntry, baseUrl: string): Record<str
     default_example: entry.example ?? null,
     latest_version: replicateVersion(entry),
   };
+}
+
+/** The parts of an id; one with more than two has them all but the last in its owner, so that the two make the path. */
+export function splitId(modelId: string): { readonly owner: string; readonly name: string } {
+  const slashAt = modelId.lastIndexOf("/");
+  return { owner: modelId.slice(0, Math.max(0, slashAt)), name: modelId.slice(slashAt + 1) };
+}
+
+/**
+ * Models that have every word of a query in their id, task, tags or description, the best ones first: a word in the
+ * name counts most.
+ */
+export function searchModels(
+  entries: readonly CatalogEntry[],
+  query: string,
+): readonly CatalogEntry[] {
+  const words = query
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((word) => word !== "");
+  const scored = entries.map((entry) => {
+    const name = splitId(entry.id).name.toLowerCase();
+    const head = [entry.id, entry.name ?? "", entry.task, ...(entry.tags ?? [])]
+      .join(" ")
+      .toLowerCase();
+    const description = entry.description.toLowerCase();
+    const scores = words.map((word) =>
+      name.includes(word) ? 3 : head.includes(word) ? 2 : description.includes(word) ? 1 : 0,
+    );
+    const isHit = scores.every((score) => score > 0);
+    return { entry, score: isHit ? scores.reduce<number>((sum, score) => sum + score, 1) : 0 };
+  });
+  const hits = scored.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score);
+  return hits.map(({ entry }) => entry);
 }
 
 /** A version in Replicate's shape; its id is the image digest's hex. */

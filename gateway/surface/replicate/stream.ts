@@ -2,6 +2,7 @@ import { outputText } from "../../catalog/schema.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Call, Services } from "../../http/call.ts";
+import { assertMayCall } from "../../keys/authorize.ts";
 import type { PredictionRecord } from "../../prediction/store.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
@@ -12,11 +13,15 @@ import { follow, type FrameRenderer } from "../../stream/follow.ts";
  */
 export async function streamPrediction(call: Call, services: Services, id: string): Promise<void> {
   const run = services.runner.find(id);
+  // Large files go out as URLs, the same ones that the prediction itself shows.
+  const show = (output: unknown): unknown =>
+    services.files.attach(services.files.detach(output, id), call.baseUrl);
   if (run !== undefined) {
+    assertMayCall(call.key, run.entry.id);
     await follow({
       run,
       response: call.response,
-      renderer: replicateFrames(run.entry, () => run.outcome?.failure),
+      renderer: replicateFrames(run.entry, { failure: () => run.outcome?.failure, show }),
       deadlines: services.deadlines,
       from: firstWanted(call),
       commitOn: "any",
@@ -26,22 +31,26 @@ export async function streamPrediction(call: Call, services: Services, id: strin
   }
   const record = services.predictions.get(id);
   if (record === undefined) throw new GatewayError("not_found", `There is no prediction ${id}.`);
-  replay(call, record, services.catalog.get(record.model));
+  assertMayCall(call.key, record.model);
+  replay(call, { ...record, output: show(record.output) }, services.catalog.get(record.model));
 }
 
 /** The frames of Replicate's stream; an `error` is followed by `done`, so every stream has an end. */
-export function replicateFrames(
+function replicateFrames(
   entry: CatalogEntry,
-  failure: () => GatewayError | undefined,
+  options: {
+    readonly failure: () => GatewayError | undefined;
+    readonly show: (output: unknown) => unknown;
+  },
 ): FrameRenderer {
   return {
     render: (event: StreamEvent) => {
       if (event.kind === "output") {
         const chunk: unknown = JSON.parse(chunkJson(event.data).toString("utf8"));
-        return frame("output", outputText(entry, chunk), event.index);
+        return frame("output", outputText(entry, options.show(chunk)), event.index);
       }
       if (event.kind !== "completed" && event.kind !== "error") return undefined;
-      return ending(failure(), event.index);
+      return ending(options.failure(), event.index);
     },
   };
 }
@@ -52,7 +61,7 @@ function replay(call: Call, record: PredictionRecord, entry: CatalogEntry | unde
   const text =
     entry === undefined ? JSON.stringify(record.output) : outputText(entry, record.output);
   const failure =
-    record.status === "canceled"
+    record.status === "canceled" || record.status === "aborted"
       ? new GatewayError("canceled", "The prediction was canceled.")
       : record.error === undefined
         ? undefined

@@ -1,5 +1,4 @@
 import type { GatewayError } from "../../errors.ts";
-import { findModel, versionId, versionsOf } from "../../catalog/find.ts";
 import {
   allowMethods,
   noSuchPath,
@@ -8,45 +7,71 @@ import {
   type Services,
   type Surface,
 } from "../../http/call.ts";
-import { sendJson } from "../../http/respond.ts";
-import { handleFiles } from "./files.ts";
-import { replicateModel, replicateVersion } from "./models.ts";
+import {
+  getAccount,
+  getWebhookSecret,
+  handleCollections,
+  handleTrainings,
+  listHardware,
+} from "./account.ts";
+import { handleDeployments } from "./deployments.ts";
+import { handleFiles, isSignedFileCall } from "./files.ts";
+import { handleModel, handleModelList } from "./model-routes.ts";
 import {
   cancelPrediction,
-  createByModel,
+  createByDeployment,
   createByVersion,
   getPrediction,
   listPredictions,
+  putPrediction,
 } from "./predictions.ts";
 import { streamPrediction } from "./stream.ts";
 
-/** Replicate's API under `/v1`: predictions, models, versions, files. */
+const resources: ReadonlySet<string> = new Set([
+  "predictions",
+  "deployments",
+  "account",
+  "hardware",
+  "collections",
+  "trainings",
+  "webhooks",
+  "files",
+]);
+
+/**
+ * Replicate's API under `/v1`. `GET /v1/models` and `GET /v1/models/{id}` with the id as one segment are OpenAI's
+ * paths too and are answered there, in both shapes.
+ */
 export function createReplicateSurface(services: Services): Surface {
   return {
     name: "replicate",
-    owns: ([root, resource, ...rest]) =>
-      root === "v1" &&
-      (resource === "predictions" ||
-        resource === "files" ||
-        (resource === "models" && rest.length >= 2)),
-    isOpen: (call) => {
-      const [, resource, id = "", action] = call.segments;
-      const token = call.query.get("token");
-      return (
-        resource === "predictions" &&
-        action === "stream" &&
-        token !== null &&
-        services.streamTokens.verify(id, token)
-      );
+    owns([root, resource = "", ...rest], method = "GET") {
+      if (root !== "v1") return false;
+      if (resource !== "models") return resources.has(resource);
+      return rest.length >= 2 || (rest.length === 0 && (method === "QUERY" || method === "POST"));
     },
+    isOpen: (call) => isSignedStreamCall(call, services) || isSignedFileCall(call, services),
     async handle(call) {
       const [, resource, ...rest] = call.segments;
       if (resource === "predictions") await handlePredictions(call, services, rest);
+      else if (resource === "models") await handleModels(call, services, rest);
+      else if (resource === "deployments") await handleDeploymentPaths(call, services, rest);
       else if (resource === "files") await handleFiles(call, services);
-      else await handleModel(call, services, rest);
+      else handleRest(call, services);
     },
     renderError,
   };
+}
+
+function isSignedStreamCall(call: Call, services: Services): boolean {
+  const [, resource, id = "", action] = call.segments;
+  const token = call.query.get("token");
+  return (
+    resource === "predictions" &&
+    action === "stream" &&
+    token !== null &&
+    services.streamTokens.verify(id, token)
+  );
 }
 
 async function handlePredictions(
@@ -59,7 +84,8 @@ async function handlePredictions(
     if (call.method === "POST") await createByVersion(call, services);
     else listPredictions(call, services);
   } else if (action === undefined) {
-    getPrediction(call, services, id);
+    if (call.method === "PUT") await putPrediction(call, services, id);
+    else getPrediction(call, services, id);
   } else if (action === "cancel") {
     await cancelPrediction(call, services, id);
   } else if (action === "stream") {
@@ -70,41 +96,50 @@ async function handlePredictions(
   }
 }
 
-async function handleModel(
+async function handleModels(
   call: Call,
   services: Services,
-  [owner = "", name = "", action, id, ...rest]: readonly string[],
+  path: readonly string[],
 ): Promise<void> {
-  const modelId = `${owner}/${name}`;
-  if (action === "predictions" && id === undefined) {
+  if (path.length === 0) await handleModelList(call, services);
+  else await handleModel(call, services, path);
+}
+
+async function handleDeploymentPaths(
+  call: Call,
+  services: Services,
+  path: readonly string[],
+): Promise<void> {
+  if (path.length > 2 && path.at(-1) === "predictions") {
     allowMethods(call, "POST");
-    await createByModel(call, services, modelId);
-    return;
-  }
-  allowMethods(call, "GET");
-  const { entry } = findModel(services.catalog, modelId);
-  if (action === undefined) {
-    sendJson(call.response, { body: replicateModel(entry, call.baseUrl) });
-  } else if (action === "versions" && rest.length === 0) {
-    const versions = versionsOf(services.catalog, entry);
-    if (id === undefined) {
-      const results = versions.map(replicateVersion);
-      sendJson(call.response, { body: { previous: null, next: null, results } });
-      return;
-    }
-    const wanted = versions.find((version) => versionId(version) === id);
-    if (wanted === undefined) throw noSuchPath(call);
-    sendJson(call.response, { body: replicateVersion(wanted) });
+    await createByDeployment(call, services, path.slice(0, -1).join("/"));
   } else {
-    throw noSuchPath(call);
+    await handleDeployments(call, services, path.length === 0 ? undefined : path.join("/"));
   }
 }
 
+function handleRest(call: Call, services: Services): void {
+  const [, resource, id, ...rest] = call.segments;
+  if (resource === "webhooks") getWebhookSecret(call, services);
+  else if (resource === "collections" && rest.length === 0) handleCollections(call, id);
+  else if (resource === "trainings" && rest.length === 0) handleTrainings(call, id);
+  else if (id !== undefined) throw noSuchPath(call);
+  else if (resource === "account") getAccount(call);
+  else if (resource === "hardware") listHardware(call, services);
+  else throw noSuchPath(call);
+}
+
 const titles: Readonly<Record<number, string>> = {
+  400: "Bad request",
   401: "Unauthenticated",
   403: "Forbidden",
   404: "Not found",
+  405: "Method not allowed",
+  409: "Conflict",
+  413: "Content too large",
   422: "Input validation failed",
+  429: "Too many requests",
+  500: "Internal server error",
   503: "Service unavailable",
 };
 
@@ -126,7 +161,9 @@ function renderError(error: GatewayError): RenderedError {
       },
     };
   }
-  const status = error.code === "unsupported_parameter" ? 422 : error.status;
+  const isRefused = error.code === "unsupported_parameter";
+  const status = isRefused ? 422 : error.status;
   const detail = error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
-  return { status, body: { title: titles[status] ?? "Error", detail, status } };
+  const title = isRefused ? "Unprocessable request" : (titles[status] ?? "Error");
+  return { status, body: { title, detail, status } };
 }

@@ -45,7 +45,8 @@ describe("a prediction", () => {
       started_at: "2026-11-23T12:00:00.000Z",
       completed_at: "2026-11-23T12:00:00.000Z",
       data_removed: false,
-      metrics: { predict_time: 0.5 },
+      source: "api",
+      metrics: { predict_time: 0.5, total_time: 0 },
       urls: {
         get: url,
         cancel: `${url}/cancel`,
@@ -161,7 +162,16 @@ describe("a prediction", () => {
     ["/v1/models/acme/none/predictions", { input: {} }, 404],
     ["/v1/models/acme/chat/predictions", { input: [] }, 400],
     ["/v1/models/acme/chat/predictions", "{", 400],
-    ["/v1/models/acme/chat/predictions", { input: { prompt: "x" }, webhook: "https://x" }, 422],
+    [
+      "/v1/models/acme/chat/predictions",
+      { input: { prompt: "x" }, webhook: "http://10.0.0.1" },
+      400,
+    ],
+    [
+      "/v1/models/acme/chat/predictions",
+      { input: { prompt: "x" }, webhook: "https://x.org", webhook_events_filter: ["done"] },
+      400,
+    ],
   ])("POST %s with %j is a %i", async (where, body, status) => {
     const response = await harness.call(where, { body });
     expect(response.status).toBe(status);

@@ -1,0 +1,105 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import type { GatewayOptions } from "./gateway.ts";
+import type { Services } from "./http/call.ts";
+import { createGuardedDispatcher, parseAllowList } from "./http/url-guard.ts";
+import { randomId } from "./ids.ts";
+import type { Deadlines } from "./limits.ts";
+import { openFileStore } from "./prediction/files.ts";
+import { keepBounds } from "./prediction/retention.ts";
+import { PredictionRunner } from "./prediction/runner.ts";
+import { Relays } from "./prediction/relays.ts";
+import type { PredictionRecord } from "./prediction/store.ts";
+import { openStreamTokens } from "./stream/token.ts";
+import { cogPrediction } from "./surface/cog/prediction.ts";
+import { predictionBody } from "./surface/replicate/prediction.ts";
+import type { Pools } from "./upstream/pools.ts";
+import { webhookLimits } from "./webhook/limits.ts";
+import { openWebhookSecret } from "./webhook/secret.ts";
+import { Webhooks } from "./webhook/webhooks.ts";
+
+/** Puts together what every surface works with. */
+export function createServices(
+  options: GatewayOptions,
+  { deadlines, pools }: { readonly deadlines: Deadlines; readonly pools: Pools },
+): Services {
+  const { upstream, catalog, keys, predictions, dataDirectory } = options;
+  const providers = options.providers ?? { get: () => undefined, list: () => [] };
+  const clock = options.clock ?? Date.now;
+  const idSource = options.idSource ?? randomId;
+  const onEvent = options.onEvent ?? (() => undefined);
+  const streamsDirectory = join(dataDirectory, "streams");
+  // Event logs belong to runs, which do not outlive their process.
+  rmSync(streamsDirectory, { recursive: true, force: true });
+  mkdirSync(streamsDirectory, { recursive: true });
+  const files = openFileStore({
+    directory: join(dataDirectory, "files"),
+    secretPath: join(dataDirectory, "file-secret"),
+    idSource,
+    clock,
+  });
+  const streamTokens = openStreamTokens(join(dataDirectory, "stream-secret"));
+  const webhookSecret = openWebhookSecret(join(dataDirectory, "webhook-secret"));
+  const allowedHosts = parseAllowList(options.allowedHosts ?? []);
+  const { perOriginMax: connections } = { ...webhookLimits, ...options.webhookLimits };
+  const webhooks = new Webhooks({
+    predictions,
+    current: (id) => runner.record(id),
+    secret: webhookSecret,
+    dispatcher: createGuardedDispatcher({
+      allow: allowedHosts,
+      connections,
+      connectMs: deadlines.connectMs,
+    }),
+    render: (record) => renderPrediction(record, { files, streamTokens, catalog }),
+    clock,
+    onEvent,
+    ...(options.webhookLimits === undefined ? {} : { limits: options.webhookLimits }),
+  });
+  const relays = new Relays({ pools, deadlines, idSource, onEvent });
+  const runner: PredictionRunner = new PredictionRunner({
+    upstream,
+    providers,
+    catalog,
+    predictions,
+    pools,
+    deadlines,
+    clock,
+    idSource,
+    streamsDirectory,
+    onEvent,
+    prepareInput: (input) => files.inline(input),
+    detachOutput: (output, predictionId) => files.detach(output, predictionId),
+    webhooks,
+  });
+  return {
+    upstream,
+    providers,
+    catalog,
+    keys,
+    predictions,
+    runner,
+    relays,
+    files,
+    streamTokens,
+    webhooks,
+    webhookSecret,
+    retention: keepBounds({ predictions, files, clock, onEvent }),
+    allowedHosts,
+    deadlines,
+    clock,
+    ...(options.deployments === undefined ? {} : { deployments: options.deployments }),
+  };
+}
+
+/** A prediction as the receiver of its webhook reads it. */
+function renderPrediction(
+  record: PredictionRecord,
+  services: Pick<Services, "files" | "streamTokens" | "catalog">,
+): unknown {
+  const { format = "replicate", baseUrl = "" } = record.webhook ?? {};
+  return format === "cog"
+    ? cogPrediction(record, services.files, baseUrl)
+    : predictionBody({ record, baseUrl, ...services });
+}
