@@ -3,6 +3,11 @@ import { alibabaImage } from "./alibaba-image.ts";
 import { alibabaSpeech, alibabaTranscript } from "./alibaba-speech.ts";
 import { alibabaVideo } from "./alibaba-video.ts";
 import { noSuchTask } from "./inputs.ts";
+import { runOpenAiTask } from "./openai-compatible.ts";
+import { underPath } from "./under-path.ts";
+
+/** Where DashScope serves OpenAI's shapes. */
+const compatiblePath = "/compatible-mode/v1";
 
 /** Alibaba Cloud Model Studio (DashScope), its Singapore region: Qwen's chats, embeddings, speech and images, Wan's images and videos. */
 export const alibaba: ProviderAdapter = {
@@ -16,11 +21,18 @@ export const alibaba: ProviderAdapter = {
   },
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
   wirePaths: {
-    "chat-completions": "/compatible-mode/v1/chat/completions",
-    embeddings: "/compatible-mode/v1/embeddings",
+    "chat-completions": `${compatiblePath}/chat/completions`,
+    embeddings: `${compatiblePath}/embeddings`,
   },
   run(call) {
     switch (call.task) {
+      case "text-generation":
+      case "image-to-text":
+      case "text-embeddings":
+        return runOpenAiTask(underPath(call, compatiblePath), {
+          tokenLimitName: "max_tokens",
+          takesMore: true,
+        });
       case "text-to-image":
       case "image-to-image":
         return alibabaImage(call);

@@ -1,6 +1,7 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { listAt, numberAt, promised, promisedSome, textAt } from "./answer.ts";
 import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { runOpenAiTask } from "./openai-compatible.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
 /** As ModelArk's own examples wait. */
@@ -23,6 +24,10 @@ export const bytedance: ProviderAdapter = {
   wirePaths: { "chat-completions": "/chat/completions", embeddings: "/embeddings" },
   run(call) {
     switch (call.task) {
+      case "text-generation":
+      case "image-to-text":
+      case "text-embeddings":
+        return runOpenAiTask(call, { tokenLimitName: "max_tokens", takesMore: true });
       case "text-to-image":
       case "image-to-image":
         return images(call);

@@ -1,4 +1,4 @@
-import type { ProviderCall, ProviderResult } from "../adapter.ts";
+import type { ProviderCall, ProviderHttp, ProviderResult } from "../adapter.ts";
 import { numberAt, promised, textAt } from "./answer.ts";
 import { given, Inputs } from "./inputs.ts";
 import { checkBaseResponse } from "./minimax-error.ts";
@@ -37,7 +37,7 @@ async function videoV1(call: ProviderCall): Promise<ProviderResult> {
   const task = await pollJob(call, {
     id,
     intervalMs: pollIntervalMs,
-    look: async () => readTask((await http.json({ method: "GET", path })).body),
+    look: async () => readTask(http, (await http.json({ method: "GET", path })).body),
   });
   const fileId = promised(textAt(task, "file_id"), http, "file_id");
   const filePath = `/v1/files/retrieve?file_id=${encodeURIComponent(fileId)}`;
@@ -48,15 +48,16 @@ async function videoV1(call: ProviderCall): Promise<ProviderResult> {
   return { output: [url], metrics: { videos: 1, seconds } };
 }
 
-/** A failed task says so in its status, and why beside it. */
-function readTask(task: unknown): JobState<unknown> {
+function readTask(http: ProviderHttp, task: unknown): JobState<unknown> {
   const status = textAt(task, "status") ?? "unknown";
   if (status === "Success") return { state: "done", result: task };
-  const code = textAt(task, "base_resp.status_code") ?? "0";
-  if (status === "Fail" || code !== "0") {
+  if (status === "Fail") {
+    const code = textAt(task, "base_resp.status_code") ?? "0";
     const why = textAt(task, "base_resp.status_msg") ?? "no reason given";
     return { state: "failed", why: code === "0" ? why : `${why} (${code})` };
   }
+  // The look itself may have been refused, such as for its rate.
+  checkBaseResponse(http, task);
   // Preparing, Queueing, Processing
   return { state: "waiting", said: status.toLowerCase() };
 }

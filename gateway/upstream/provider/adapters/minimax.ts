@@ -5,6 +5,8 @@ import { given, Inputs, noSuchTask } from "./inputs.ts";
 import { languageName } from "./language-name.ts";
 import { checkBaseResponse } from "./minimax-error.ts";
 import { minimaxVideo } from "./minimax-video.ts";
+import { runOpenAiTask } from "./openai-compatible.ts";
+import { underPath } from "./under-path.ts";
 
 /** MiniMax requires a voice; its own examples speak with this one. */
 const voiceDefault = "English_expressive_narrator";
@@ -31,6 +33,12 @@ export const minimax: ProviderAdapter = {
   wirePaths: { "chat-completions": "/v1/chat/completions" },
   run(call) {
     switch (call.task) {
+      case "text-generation":
+      case "image-to-text":
+        return runOpenAiTask(underPath(call, "/v1", checkBaseResponse), {
+          tokenLimitName: "max_tokens",
+          takesMore: true,
+        });
       case "text-to-speech":
         return speak(call);
       case "text-to-image":
