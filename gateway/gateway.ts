@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import type { Administration } from "./admin/route.ts";
+import { createAdminSurface } from "./admin/surface.ts";
 import type { Catalog } from "./catalog/entry.ts";
+import { StartHistory } from "./catalog/starts.ts";
 import { GatewayError } from "./errors.ts";
 import type { GatewayEvent, OnGatewayEvent } from "./events.ts";
 import { callerProviderKey } from "./http/aig-headers.ts";
@@ -31,6 +34,8 @@ export interface GatewayOptions {
   /** How a deployment is looked at and changed over Replicate's API; default: it is not. */
   readonly deployments?: Deployments;
   readonly catalog: Catalog;
+  /** What `/api/v1/catalog`, `aliases`, `prices` and `providers` change; default: these paths are nobody's. */
+  readonly administration?: Administration;
   readonly keys: Keys;
   readonly predictions: PredictionStore;
   /** Folder for event logs, uploaded files and the secret of stream URLs; made when it is missing. */
@@ -69,8 +74,12 @@ export interface Gateway {
 export function createGateway(options: GatewayOptions): Gateway {
   const deadlines = { ...defaultDeadlines, ...options.deadlines };
   const pools = createPools({ connectMs: deadlines.connectMs });
-  const services = createServices(options, { deadlines, pools });
-  const surfaces = createSurfaces(services);
+  const starts = new StartHistory();
+  const services = createServices(observing(options, starts), { deadlines, pools });
+  const surfaces = [
+    ...createAdministration(services, starts, options.administration),
+    ...createSurfaces(services),
+  ];
   const idSource = options.idSource ?? randomId;
   return {
     async handle(request, response) {
@@ -94,15 +103,38 @@ export function createGateway(options: GatewayOptions): Gateway {
       // First what a former process owed: a prediction that fails now is told of by its own end.
       services.webhooks.recover();
       services.runner.recover();
+      services.responses.recover();
     },
     closeOrigin: (origin) => pools.closeOrigin(origin),
     async close({ signal }) {
       services.retention.close();
       await Promise.all([services.runner.close({ signal }), services.relays.close({ signal })]);
       await services.webhooks.close({ signal });
+      await services.responses.close();
       await pools.close({ isForced: signal.aborted });
     },
   };
+}
+
+/** Keeps how long models take to start, for the catalog. */
+function observing(options: GatewayOptions, starts: StartHistory): GatewayOptions {
+  return {
+    ...options,
+    onEvent(event) {
+      if (event.type === "prediction-start") starts.record(event.model, event.start);
+      options.onEvent?.(event);
+    },
+  };
+}
+
+function createAdministration(
+  services: Services,
+  starts: StartHistory,
+  administration: Administration | undefined,
+): readonly Surface[] {
+  return administration === undefined
+    ? []
+    : [createAdminSurface(services, { administration, starts })];
 }
 
 /** Each path belongs to the first surface that owns it. */

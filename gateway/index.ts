@@ -1,3 +1,5 @@
+export { openAdministration, type AdministrationOptions } from "./administration.ts";
+export { adminPaths } from "./admin/openapi.ts";
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 export { GatewayError, type GatewayErrorCode } from "./errors.ts";
 export type { GatewayEvent, OnGatewayEvent } from "./events.ts";
@@ -5,6 +7,8 @@ export { defaultDeadlines, type Deadlines } from "./limits.ts";
 export type { Catalog, CatalogEntry, JsonSchema, Task } from "./catalog/entry.ts";
 export { standardShape, type TaskShape } from "./catalog/standard-schemas.ts";
 export { validateInput, type InputProblem } from "./catalog/validate-input.ts";
+export { parseAllowList, type AllowList } from "./http/url-guard.ts";
+export type { Deployments, DeploymentSettings } from "./upstream/deployments.ts";
 export type { KeyIdentity, Keys, Scope } from "./keys/keys.ts";
 export type {
   PredictionListOptions,
@@ -21,3 +25,6 @@ export type {
   ModelState,
   Upstream,
 } from "./upstream/upstream.ts";
+export { chatFormats } from "./chat/conventions.ts";
+export { checkChatTemplate } from "./chat/template.ts";
+export { readProviderFile, type ProviderFile } from "./upstream/provider/provider-file.ts";
