@@ -5,6 +5,7 @@ import { sendJson, startHeaders, type Headers } from "../../http/respond.ts";
 import type { Run } from "../../prediction/run.ts";
 import { findCallable, startRun, type Input } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
+import type { EventKind } from "../../stream/event.ts";
 import { follow } from "../../stream/follow.ts";
 import { enclose, isThirdParty, providerName, type EnvelopeKind } from "./envelope.ts";
 import { RunStateError } from "./errors.ts";
@@ -74,7 +75,9 @@ function begin(
   const { metadata, isDetached, requestTimeoutMs } = options.options;
   const [first, ...others] = asked.inputs.map((input) => {
     const run = startRun(call, services, { model: found, input, metadata, isDetached });
-    if (requestTimeoutMs !== undefined) void limitFirstByte(run, requestTimeoutMs);
+    if (requestTimeoutMs !== undefined && requestTimeoutMs < services.deadlines.totalMs) {
+      limitFirstByte(run, requestTimeoutMs);
+    }
     return run;
   });
   if (first === undefined) throw new GatewayError("internal", "A call without an input.");
@@ -82,14 +85,20 @@ function begin(
 }
 
 /** Ends a run that has said nothing after this time. */
-async function limitFirstByte(run: Run, timeoutMs: number): Promise<void> {
-  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), run.signal]);
-  for await (const batch of run.log.read({ from: 0, signal })) {
-    if (batch.some(({ kind }) => kind !== "start" && kind !== "log" && kind !== "metric")) return;
-  }
-  if (run.outcome !== undefined) return;
-  run.cut(new GatewayError("upstream_timeout", `Nothing came within ${timeoutMs} ms.`));
+function limitFirstByte(run: Run, timeoutMs: number): void {
+  const timer = setTimeout(() => {
+    run.cut(new GatewayError("upstream_timeout", `Nothing came within ${timeoutMs} ms.`));
+  }, timeoutMs);
+  const unsubscribe = run.log.subscribe(() => {
+    const { last, isEnded } = run.log;
+    if (!isEnded && (last === undefined || silentKinds.has(last.kind))) return;
+    clearTimeout(timer);
+    unsubscribe();
+  });
 }
+
+/** Events that are no answer yet. */
+const silentKinds: ReadonlySet<EventKind> = new Set(["start", "log", "metric"]);
 
 async function stream(
   call: Call,

@@ -132,11 +132,13 @@ it(
 
 /** Faults that the gateway admits to, which no request may cause. */
 function ownFaults(): readonly unknown[] {
-  return harness.events.flatMap((event) =>
-    event.type === "request-end" && event.error?.code === "internal"
-      ? [`${event.method} ${event.path}: ${describe(event.cause)}`]
-      : [],
-  );
+  return harness.events
+    .splice(0)
+    .flatMap((event) =>
+      event.type === "request-end" && event.error?.code === "internal"
+        ? [`${event.method} ${event.path}: ${describe(event.cause)}`]
+        : [],
+    );
 }
 
 function describe(cause: unknown): string {
