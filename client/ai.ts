@@ -84,7 +84,7 @@ export function createAI(options: AIOptions): AI {
       return last.lastRequestInternalStatusCode;
     },
     // What comes back depends on the answer: the types say what it is for a model that keeps its word.
-    run: ((model: string, inputs: AiInputs, runOptions: RunOptions = {}) =>
+    run: ((model: string, inputs: AiInputs, runOptions?: RunOptions) =>
       runModel({
         transport,
         last,
@@ -92,7 +92,7 @@ export function createAI(options: AIOptions): AI {
         gatewayId,
         model,
         inputs,
-        options: runOptions,
+        options: runOptions ?? {},
       })) as AI["run"],
     async models(search = {}) {
       const { result } = (await transport.json(`/ai-api/models/search?${searchQuery(search)}`)) as {
