@@ -30,8 +30,21 @@ export interface DeploySettings {
   readonly cpus?: number;
   /** Whether instances start from a snapshot. */
   readonly snapshot?: boolean;
-  /** How the model's inputs and outputs map to chat requests; the gateway reads it. */
-  readonly chat?: Readonly<Record<string, unknown>>;
+  /** Where inputs and outputs differ from the names that the gateway expects. */
+  readonly mapping?: MappingSettings;
+  /** What the model takes, such as `text` and `image`. */
+  readonly modalities?: readonly string[];
+}
+
+export interface MappingSettings {
+  /** From a usual name (`messages`, `prompt`, `max_tokens`, `image`, …) to the model's own input. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Dotted path to the part of the output that is the answer. */
+  readonly output?: string;
+  /** Name of a bundled chat template, Jinja text, or `@` and a file's path relative to the repo. */
+  readonly chatTemplate?: string;
+  /** What the template asks for beside the messages, such as `eos_token`. */
+  readonly templateVariables?: Readonly<Record<string, string>>;
 }
 
 export interface ScalingSettings {
@@ -70,7 +83,7 @@ export async function loadDeploySettings(options: {
   if (!parsed.success) {
     return { problems: sortProblems([...problems, ...issueProblems(document, parsed.error)]) };
   }
-  problems.push(...(await exampleProblems({ directory, document, signal })));
+  problems.push(...(await fileProblems({ directory, document, signal })));
   const { scaling } = parsed.data;
   if ((scaling?.min ?? 0) > (scaling?.max ?? Number.POSITIVE_INFINITY)) {
     const message = "min is above max";
@@ -95,6 +108,12 @@ const scalingSchema = z.object({
   concurrency: numberField(z.int().min(1)).nullish(),
 });
 const exampleSchema = z.object({ input: openRecord });
+const mappingSchema = z.object({
+  inputs: mappingField(z.record(z.string(), textField)).nullish(),
+  output: textField.nullish(),
+  chat_template: textField.nullish(),
+  template_variables: mappingField(z.record(z.string(), textField)).nullish(),
+});
 const byomYaml = z.object({
   model: modelId.nullish(),
   description: textField.nullish(),
@@ -106,13 +125,17 @@ const byomYaml = z.object({
   memory: bytes.nullish(),
   cpus: numberField(z.number().positive()).nullish(),
   snapshot: flagField.nullish(),
-  chat: openRecord.nullish(),
+  mapping: mappingField(mappingSchema).nullish(),
+  modalities: z
+    .array(textField.pipe(z.enum(["text", "image", "audio", "video", "file"])))
+    .nullish(),
 });
 
 const knownKeys = {
   "": Object.keys(byomYaml.shape),
   example: Object.keys(exampleSchema.shape),
   scaling: Object.keys(scalingSchema.shape),
+  mapping: Object.keys(mappingSchema.shape),
 };
 
 function completeSettings(
@@ -120,7 +143,7 @@ function completeSettings(
   document: SourceDocument,
 ): DeploySettings {
   const scaling = byom.scaling ?? undefined;
-  const chat = valueAt(document.value, ["chat"]);
+  const mapping = byom.mapping ?? undefined;
   const input = valueAt(document.value, ["example", "input"]);
   return present<DeploySettings>({
     model: byom.model,
@@ -142,7 +165,15 @@ function completeSettings(
     memoryBytes: parseBytes(byom.memory),
     cpus: byom.cpus,
     snapshot: byom.snapshot,
-    chat: isSourceMapping(chat) ? (toPlain(chat) as Record<string, unknown>) : undefined,
+    mapping:
+      mapping &&
+      present<MappingSettings>({
+        inputs: mapping.inputs,
+        output: mapping.output,
+        chatTemplate: mapping.chat_template,
+        templateVariables: mapping.template_variables,
+      }),
+    modalities: byom.modalities,
   });
 }
 
@@ -154,15 +185,22 @@ function present<Value extends object>(value: {
   return Object.fromEntries(entries) as Value;
 }
 
-async function exampleProblems(options: {
+/** Every `@FILE` has to be there before minutes go into a build. */
+async function fileProblems(options: {
   readonly directory: string;
   readonly document: SourceDocument;
   readonly signal: AbortSignal | undefined;
 }): Promise<Problem[]> {
   const { directory, document, signal } = options;
   const input = valueAt(document.value, ["example", "input"]);
+  const inputs = Object.entries(isSourceMapping(input) ? input : {});
+  const template = ["mapping", "chat_template"];
+  const places = [
+    ...inputs.map(([name, value]) => ({ path: ["example", "input", name], value })),
+    { path: template, value: valueAt(document.value, template) },
+  ];
   const problems: Problem[] = [];
-  for (const [name, value] of Object.entries(isSourceMapping(input) ? input : {})) {
+  for (const { path, value } of places) {
     if (typeof value !== "string" || !value.startsWith("@")) continue;
     signal?.throwIfAborted();
     const stats = await stat(join(directory, value.slice(1))).catch(() => undefined);
@@ -171,9 +209,7 @@ async function exampleProblems(options: {
       message: `${value.slice(1)} does not exist`,
       hint: "create it or correct the path",
     };
-    problems.push(
-      problemAt(document, ["example", "input", name], { severity: "error", ...details }),
-    );
+    problems.push(problemAt(document, path, { severity: "error", ...details }));
   }
   return problems;
 }

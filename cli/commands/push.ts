@@ -13,6 +13,7 @@ import { UsageError } from "../errors.ts";
 import { formatBytes, formatDuration } from "../output.ts";
 import { connectPlatform, type PlatformClient } from "../platform-client.ts";
 import { readExampleInput } from "../prediction-input.ts";
+import { readMapping } from "../model-mapping.ts";
 import { createBuildReporter, createUploadReporter } from "../report/build.ts";
 import { createDeployReporter, type Deployed } from "../report/deploy.ts";
 import { loadRepository, planOptions, readPlanFlags, type Repository } from "../repository.ts";
@@ -37,6 +38,7 @@ export const push: Command = {
     const repository = await loadRepository(context, readPlanFlags(flags));
     const target = await findTarget(context, repository, positionals[0]);
     const percent = readPercent(flags);
+    const mapping = await mappingOf(context, repository);
     // Whether there is a platform to deploy to is known before minutes go into a build.
     const platform = flags.has("no-deploy") ? undefined : await connectPlatform(context);
     await platform?.call("GET", "/api/v1/status");
@@ -57,6 +59,7 @@ export const push: Command = {
       image,
       pushed,
       percent,
+      mapping,
     });
     context.output.note(`done in ${formatDuration(performance.now() - startedAt)}`);
     context.output.answer(renderPushed(platform.access.url, target.modelId, pushed, deployed), {
@@ -138,6 +141,16 @@ function readPercent(flags: Flags): number | undefined {
   return percent;
 }
 
+async function mappingOf(
+  context: Context,
+  { settings, plan, directory }: Repository,
+): Promise<DeploySettings["mapping"]> {
+  const { mapping } = settings;
+  if (mapping === undefined) return undefined;
+  const { signal } = context;
+  return await readMapping({ mapping, directory, document: plan.openApiSchema, signal });
+}
+
 async function pushToRegistry(
   context: Context,
   {
@@ -176,9 +189,10 @@ async function deploy(
     image: { id: string; weightsDigest: string };
     pushed: PushedImage;
     percent: number | undefined;
+    mapping: DeploySettings["mapping"];
   },
 ): Promise<Deployed> {
-  const { platform, repository, target, image, pushed, percent } = options;
+  const { platform, repository, target, image, pushed, percent, mapping } = options;
   const { settings, plan, directory } = repository;
   const example = settings.example && {
     input: await readExampleInput({
@@ -198,6 +212,8 @@ async function deploy(
       card: {
         ...(settings.description !== undefined && { description: settings.description }),
         ...(settings.task !== undefined && { task: settings.task }),
+        ...(settings.modalities !== undefined && { modalities: settings.modalities }),
+        ...(mapping !== undefined && { mapping }),
       },
       ...(example !== undefined && { example }),
       ...gitRevision(plan.labels),

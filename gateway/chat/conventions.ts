@@ -1,4 +1,4 @@
-import type { CatalogEntry, JsonSchema } from "../catalog/entry.ts";
+import type { CatalogEntry, JsonSchema, RequestFormat } from "../catalog/entry.ts";
 import { isTextOutput, resolveSchema } from "../catalog/schema.ts";
 import { propertiesOf } from "../catalog/validate-input.ts";
 
@@ -41,6 +41,11 @@ export function findInput(entry: CatalogEntry, convention: string): ModelInput |
 /** Whether a chat can be had with the model: it takes messages, a prompt or a picture, and answers with text. */
 export function canChat(entry: CatalogEntry): boolean {
   return answersWithText(entry) && takesChat(entry);
+}
+
+/** The calls that a model takes because a chat can be had with it. */
+export function chatFormats(entry: CatalogEntry): readonly RequestFormat[] {
+  return canChat(entry) ? ["chat-completions", "completions", "responses", "messages"] : [];
 }
 
 export function takesChat(entry: CatalogEntry): boolean {

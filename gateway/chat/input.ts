@@ -150,13 +150,20 @@ function placePrompt(target: Target, prompt: string): void {
   throw unsupported(target.entry, "messages", "text");
 }
 
-/** A model that says what it takes is not sent anything else. */
+/** A model is not sent what it does not say that it takes. */
 function assertMediaKnown(entry: CatalogEntry, messages: readonly ChatMessage[]): void {
-  const known = entry.modalities?.input;
-  if (known === undefined || known.length === 0) return;
   for (const { kind, where } of messages.flatMap(({ media }) => media)) {
-    if (!known.includes(kind)) throw unsupported(entry, where, plural(kind));
+    if (!takesMedia(entry, kind)) throw unsupported(entry, where, plural(kind));
   }
+}
+
+/** By its modalities; of a model without, by its inputs, its task and what it can. */
+function takesMedia(entry: CatalogEntry, kind: MessageMedia["kind"]): boolean {
+  const known = entry.modalities?.input ?? [];
+  if (known.length > 0) return known.includes(kind);
+  if (findInput(entry, kind) !== undefined) return true;
+  if (kind !== "image") return false;
+  return entry.task === "image-to-text" || entry.capabilities?.includes("vision") === true;
 }
 
 function placeMedia(

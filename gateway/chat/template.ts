@@ -2,7 +2,7 @@ import { Template } from "@huggingface/jinja";
 
 import { GatewayError } from "../errors.ts";
 import { isObject } from "../http/body.ts";
-import { bundledTemplate } from "./bundled-templates.ts";
+import { bundledTemplate, bundledTemplateNames } from "./bundled-templates.ts";
 
 /** Parsed templates in memory, one for each model that has its own; the oldest goes first. */
 const parsedMax = 64;
@@ -47,9 +47,14 @@ export function renderChat(
   }
 }
 
-/** @throws `Error` that says where a Jinja text is wrong */
-export function checkTemplate(template: string): void {
-  if (bundledTemplate(template) === undefined) new Template(template);
+/** @throws `Error` that says what is wrong with a template: no such name, or where its Jinja text is broken */
+export function checkChatTemplate(template: string): void {
+  if (bundledTemplate(template) !== undefined) return;
+  if (!template.includes("{")) {
+    const names = bundledTemplateNames.join(", ");
+    throw new Error(`there is no chat template ${template}; the bundled ones are ${names}`);
+  }
+  new Template(template);
 }
 
 /**

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import type { DeployRequest } from "../deployment/deploy.ts";
 import type { Scaling } from "../deployment/deployment.ts";
+import { modalityNames, modelTasks } from "../deployment/version.ts";
 import type { NewKey, Rotation } from "./keys.ts";
 
 /** `owner/name`, each as registries allow it in a repository's path. */
@@ -40,13 +41,20 @@ const settingsFields = {
 
 const cardFields = {
   description: z.string().exactOptional(),
-  task: z
-    .enum(["text-generation", "image-to-text", "text-to-image", "text-embeddings", "other"])
-    .exactOptional(),
+  task: z.enum(modelTasks).exactOptional(),
   requestFormats: z
     .array(z.enum(["predictions", "chat-completions"]))
     .min(1)
     .exactOptional(),
+  mapping: z
+    .strictObject({
+      inputs: z.record(z.string(), z.string()).exactOptional(),
+      output: z.string().min(1).exactOptional(),
+      chatTemplate: z.string().min(1).exactOptional(),
+      templateVariables: z.record(z.string(), z.string()).exactOptional(),
+    })
+    .exactOptional(),
+  modalities: z.array(z.enum(modalityNames)).exactOptional(),
 };
 
 /** Body of `POST /models/{owner}/{name}/deployments`. */

@@ -3,12 +3,19 @@ import type { ImageToRun } from "../engine/engine.ts";
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** What a model does, in the catalog's words. */
-export type ModelTask =
-  | "text-generation"
-  | "image-to-text"
-  | "text-to-image"
-  | "text-embeddings"
-  | "other";
+export const modelTasks = [
+  "text-generation",
+  "text-embeddings",
+  "text-to-image",
+  "image-to-image",
+  "image-to-text",
+  "text-to-speech",
+  "automatic-speech-recognition",
+  "text-to-video",
+  "image-to-video",
+  "other",
+] as const;
+export type ModelTask = (typeof modelTasks)[number];
 
 /** One immutable build of a model, pinned by digest. */
 export interface Version {
@@ -47,7 +54,24 @@ export interface ModelCard {
   readonly description: string;
   readonly task: ModelTask;
   readonly requestFormats: readonly ("predictions" | "chat-completions")[];
+  /** Where inputs and outputs differ from the conventions; whoever serves calls reads it. */
+  readonly mapping?: ModelMapping;
+  /** What the model takes. */
+  readonly modalities?: readonly Modality[];
 }
+
+export interface ModelMapping {
+  /** From a usual name (`messages`, `prompt`, `max_tokens`, …) to the model's own input. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Dotted path to the part of the output that is the answer. */
+  readonly output?: string;
+  /** Jinja text, or the name of a bundled one. */
+  readonly chatTemplate?: string;
+  readonly templateVariables?: Readonly<Record<string, string>>;
+}
+
+export const modalityNames = ["text", "image", "audio", "video", "file"] as const;
+export type Modality = (typeof modalityNames)[number];
 
 /** How a version's containers run. */
 export interface VersionSettings {

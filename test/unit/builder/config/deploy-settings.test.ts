@@ -5,6 +5,7 @@ import { writeRepo } from "../repo.ts";
 test("every setting arrives in its unit", async () => {
   const directory = writeRepo({
     "page.png": "",
+    "chat.jinja": "",
     "byom.yaml": [
       "model: acme/ocr",
       "description: Reads pages",
@@ -16,7 +17,8 @@ test("every setting arrives in its unit", async () => {
       "memory: 4GiB",
       "cpus: 0.5",
       "snapshot: false",
-      "chat: {messages: {to: prompt}, max_tokens: 10}",
+      "mapping: {inputs: {max_tokens: length}, output: data.text, chat_template: '@chat.jinja', template_variables: {eos_token: </s>}}",
+      "modalities: [text, image]",
     ].join("\n"),
   });
   expect(await loadDeploySettings({ directory })).toEqual({
@@ -32,7 +34,13 @@ test("every setting arrives in its unit", async () => {
       memoryBytes: 4 * 1024 ** 3,
       cpus: 0.5,
       snapshot: false,
-      chat: { messages: { to: "prompt" }, max_tokens: 10 },
+      mapping: {
+        inputs: { max_tokens: "length" },
+        output: "data.text",
+        chatTemplate: "@chat.jinja",
+        templateVariables: { eos_token: "</s>" },
+      },
+      modalities: ["text", "image"],
     },
   });
 });
