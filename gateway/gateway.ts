@@ -6,8 +6,8 @@ import type { Catalog } from "./catalog/entry.ts";
 import { StartHistory } from "./catalog/starts.ts";
 import { GatewayError } from "./errors.ts";
 import type { GatewayEvent, OnGatewayEvent } from "./events.ts";
-import { callerProviderKey } from "./http/aig-headers.ts";
 import type { Call, Services, Surface } from "./http/call.ts";
+import { createCall, readSegments } from "./http/incoming-call.ts";
 import { errorHeaders, sendJson } from "./http/respond.ts";
 import { randomId } from "./ids.ts";
 import { authorize } from "./keys/authorize.ts";
@@ -80,7 +80,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...createAdministration(services, starts, options.administration),
     ...createSurfaces(services),
   ];
-  const idSource = options.idSource ?? randomId;
+  const { publicUrl, idSource = randomId } = options;
   return {
     async handle(request, response) {
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
@@ -88,14 +88,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         sendJson(response, { body: { status: "ok" } });
         return true;
       }
-      const segments = path
-        .split("/")
-        .slice(1)
-        .filter((segment) => segment !== "")
-        .map(decode);
+      const segments = readSegments(path);
       const surface = surfaces.find((candidate) => candidate.owns(segments, request.method));
       if (surface === undefined) return false;
-      const call = createCall({ request, response, segments, options, idSource });
+      const call = createCall({ request, response, segments, publicUrl, idSource });
       await answer({ call, surface, services, onEvent: options.onEvent });
       return true;
     },
@@ -153,38 +149,6 @@ function createSurfaces(services: Services): readonly Surface[] {
   ];
 }
 
-function createCall(options: {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly segments: readonly string[];
-  readonly options: GatewayOptions;
-  readonly idSource: () => string;
-}): Call {
-  const { request, response } = options;
-  const gone = new AbortController();
-  response.once("close", () => {
-    // A reason of our own: the default one costs a stack trace per call.
-    if (!response.writableFinished) gone.abort(callerGone);
-  });
-  const host = request.headers.host ?? "localhost";
-  const requestId = `req_${options.idSource()}`;
-  response.setHeader("x-request-id", requestId);
-  return {
-    request,
-    response,
-    requestId,
-    method: request.method ?? "GET",
-    segments: options.segments,
-    query: new URLSearchParams((request.url ?? "").split("?")[1] ?? ""),
-    baseUrl: (options.options.publicUrl ?? `http://${host}`).replace(/\/+$/, ""),
-    signal: gone.signal,
-    key: undefined,
-    providerKey: callerProviderKey(request.headers),
-  };
-}
-
-const callerGone = new GatewayError("canceled", "The caller left.");
-
 async function answer(options: {
   readonly call: Call;
   readonly surface: Surface;
@@ -234,13 +198,4 @@ function requestEnd(options: {
     ...(failure === undefined ? {} : { error: { code: failure.code, message: failure.message } }),
     ...(failure?.code === "internal" ? { cause: failure.cause } : {}),
   };
-}
-
-/** A segment that is not valid percent-encoding is taken as it is; it will name nothing. */
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }

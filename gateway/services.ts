@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
+import type { OnGatewayEvent } from "./events.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import type { Services } from "./http/call.ts";
 import { createGuardedDispatcher, parseAllowList } from "./http/url-guard.ts";
@@ -13,6 +14,8 @@ import { Relays } from "./prediction/relays.ts";
 import type { PredictionRecord } from "./prediction/store.ts";
 import { openStreamTokens } from "./stream/token.ts";
 import { cogPrediction } from "./surface/cog/prediction.ts";
+import { ResponseKeeper } from "./surface/openai/responses/keeper.ts";
+import { openResponseStore } from "./surface/openai/responses/store.ts";
 import { predictionBody } from "./surface/replicate/prediction.ts";
 import type { Pools } from "./upstream/pools.ts";
 import { webhookLimits } from "./webhook/limits.ts";
@@ -85,12 +88,32 @@ export function createServices(
     streamTokens,
     webhooks,
     webhookSecret,
+    responses: openResponses(options, { runner, clock, onEvent }),
     retention: keepBounds({ predictions, files, clock, onEvent }),
     allowedHosts,
     deadlines,
     clock,
     ...(options.deployments === undefined ? {} : { deployments: options.deployments }),
   };
+}
+
+function openResponses(
+  { dataDirectory, predictions, catalog }: GatewayOptions,
+  parts: {
+    readonly runner: PredictionRunner;
+    readonly clock: () => number;
+    readonly onEvent: OnGatewayEvent;
+  },
+): ResponseKeeper {
+  const { runner, clock, onEvent } = parts;
+  return new ResponseKeeper({
+    store: openResponseStore({ path: join(dataDirectory, "responses.db"), clock }),
+    runner,
+    predictions,
+    catalog,
+    clock,
+    onStoreFail: (predictionId, cause) => onEvent({ type: "store-fail", predictionId, cause }),
+  });
 }
 
 /** A prediction as the receiver of its webhook reads it. */

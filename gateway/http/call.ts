@@ -8,6 +8,7 @@ import type { FileStore } from "../prediction/files.ts";
 import type { PredictionRunner } from "../prediction/runner.ts";
 import type { Relays } from "../prediction/relays.ts";
 import type { PredictionStore } from "../prediction/store.ts";
+import type { ResponseKeeper } from "../surface/openai/responses/keeper.ts";
 import type { StreamTokens } from "../stream/token.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -29,6 +30,8 @@ export interface Services {
   readonly streamTokens: StreamTokens;
   readonly webhooks: Webhooks;
   readonly webhookSecret: WebhookSecret;
+  /** Responses of the Responses API, running and kept. */
+  readonly responses: ResponseKeeper;
   readonly retention: { close(): void };
   /** Private hosts to which a caller's URL may lead (`url-guard.ts`). */
   readonly allowedHosts: AllowList;

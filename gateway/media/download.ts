@@ -1,7 +1,12 @@
 import { request } from "undici";
 
 import { GatewayError } from "../errors.ts";
-import { checkUrl, createGuardedDispatcher, isRefusedTarget } from "../http/url-guard.ts";
+import {
+  checkUrl,
+  createGuardedDispatcher,
+  isRefusedTarget,
+  type AllowList,
+} from "../http/url-guard.ts";
 import { fileBytesMax } from "../limits.ts";
 import { normalType, type FileContent, type OutputFile } from "./output.ts";
 
@@ -13,13 +18,22 @@ const silenceMs = 30_000;
  * model writes is no better known than what a caller sends.
  * @throws `GatewayError` `upstream_failed`
  */
-export async function fileContent(file: OutputFile, signal: AbortSignal): Promise<FileContent> {
-  return "bytes" in file ? file : download(file.url, signal);
+export async function fileContent(
+  file: OutputFile,
+  options: DownloadOptions,
+): Promise<FileContent> {
+  return "bytes" in file ? file : download(file.url, options);
 }
 
-async function download(text: string, signal: AbortSignal): Promise<FileContent> {
-  const url = outputUrl(text);
-  const dispatcher = createGuardedDispatcher({ connections: 1 });
+export interface DownloadOptions {
+  /** Private hosts from which the operator lets files be fetched. */
+  readonly allow: AllowList;
+  readonly signal: AbortSignal;
+}
+
+async function download(text: string, { allow, signal }: DownloadOptions): Promise<FileContent> {
+  const url = outputUrl(text, allow);
+  const dispatcher = createGuardedDispatcher({ connections: 1, allow });
   try {
     const answer = await request(url, {
       dispatcher,
@@ -47,9 +61,9 @@ async function download(text: string, signal: AbortSignal): Promise<FileContent>
   }
 }
 
-function outputUrl(text: string): URL {
+function outputUrl(text: string, allow: AllowList): URL {
   try {
-    return checkUrl(text, { parameter: "output" });
+    return checkUrl(text, { parameter: "output", allow });
   } catch (cause) {
     throw new GatewayError(
       "upstream_failed",

@@ -2,7 +2,7 @@ import { GatewayError } from "../../errors.ts";
 import { readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { startHeaders } from "../../http/respond.ts";
-import { fileContent } from "../../media/download.ts";
+import { fileContent, type DownloadOptions } from "../../media/download.ts";
 import { requiredText } from "../../media/inputs.ts";
 import { outputFiles, type FileContent } from "../../media/output.ts";
 import { assertFormat, isJoinable, speechInput } from "../../media/speech.ts";
@@ -35,7 +35,11 @@ export async function createSpeech(call: Call, services: Services): Promise<void
   const isEvents = isEventStream(streamFormat);
   const input = speechInput(model.entry, { text, voice, format, speed, instructions, rest });
   const run = startRun(call, services, { model, input });
-  const pieces = speechPieces(run, { format, signal: call.signal });
+  const pieces = speechPieces(run, {
+    format,
+    allow: services.allowedHosts,
+    signal: call.signal,
+  });
   if (!isEvents) {
     await sendSound(call, { run, pieces });
     return;
@@ -55,7 +59,7 @@ export async function createSpeech(call: Call, services: Services): Promise<void
  */
 async function* speechPieces(
   run: Run,
-  options: { readonly format: unknown; readonly signal: AbortSignal },
+  options: DownloadOptions & { readonly format: unknown },
 ): AsyncGenerator<FileContent, void, void> {
   let first: FileContent | undefined;
   for await (const batch of run.log.read({ from: 0, signal: options.signal })) {
@@ -63,7 +67,7 @@ async function* speechPieces(
       if (event.kind !== "output") continue;
       const chunk: unknown = JSON.parse(chunkJson(event.data).toString("utf8"));
       for (const file of outputFiles(run.entry, chunk, "audio")) {
-        const content = await fileContent(file, options.signal);
+        const content = await fileContent(file, options);
         if (first === undefined) assertFormat(run.entry, options.format, content);
         else assertJoinable(run, content.contentType);
         first = content;

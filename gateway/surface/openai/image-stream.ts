@@ -54,7 +54,10 @@ async function* imageFrames(
     created_at: Math.floor(services.clock() / 1000),
   };
   const render = async (file: OutputFile, type: string, more: object): Promise<string> => {
-    const { bytes, contentType } = await fileContent(file, call.signal);
+    const { bytes, contentType } = await fileContent(file, {
+      allow: services.allowedHosts,
+      signal: call.signal,
+    });
     const format = contentType.startsWith("image/") ? contentType.slice("image/".length) : "png";
     const body = { type, b64_json: bytes.toString("base64"), ...facts, output_format: format };
     return frame(type, { ...body, ...more });

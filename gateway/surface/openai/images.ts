@@ -71,7 +71,10 @@ async function imageBody(
 ): Promise<Body> {
   const { file, format } = options;
   if ("url" in file && format !== "b64_json") return { url: file.url };
-  const content: FileContent = await fileContent(file, call.signal);
+  const content: FileContent = await fileContent(file, {
+    allow: services.allowedHosts,
+    signal: call.signal,
+  });
   if (format !== "url") return { b64_json: content.bytes.toString("base64") };
   const { url } = await services.files.publish(toDataUri(content), { baseUrl: call.baseUrl });
   return { url };

@@ -8,6 +8,7 @@ import { embeddings } from "./embeddings.ts";
 import { openAiError } from "./errors.ts";
 import { editImages, generateImages } from "./images.ts";
 import { listModels, showModel } from "./models.ts";
+import { handleResponses } from "./responses/routes.ts";
 import { createTranscription } from "./transcriptions.ts";
 
 type Handler = (call: Call, services: Services) => void | Promise<void>;
@@ -37,6 +38,7 @@ export function createOpenAiSurface(services: Services): Surface {
       const path = [resource, ...rest].join("/");
       const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
       if (handler !== undefined) await handler(call, services);
+      else if (resource === "responses") await handleResponses(call, services);
       else if (resource === "models" && rest.length > 0) showModel(call, services, rest.join("/"));
       else throw noSuchPath(call);
     },

@@ -1,0 +1,153 @@
+import { GatewayError } from "../../../errors.ts";
+import type { Call, Services } from "../../../http/call.ts";
+import { sendJson } from "../../../http/respond.ts";
+import { holdFor } from "../../../prediction/wait.ts";
+import { follow } from "../../../stream/follow.ts";
+import { responseBody } from "./body.ts";
+import { lastFrame, replayFrames, responseFrames } from "./frames.ts";
+import type { ResponseKeeper } from "./keeper.ts";
+import type { ResponseEnd, StoredResponse } from "./store.ts";
+
+/** `GET /v1/responses/{id}`, also `?stream=true&starting_after=N`. */
+export async function readResponse(
+  call: Call,
+  services: Services,
+  options: { readonly keeper: ResponseKeeper; readonly id: string },
+): Promise<void> {
+  const response = await options.keeper.get(options.id, call.key);
+  if (call.query.get("stream") === "true") await streamResponse(call, services, response);
+  else sendJson(call.response, { body: currentBody(services, response) });
+}
+
+/** `POST /v1/responses/{id}/cancel`; one that has ended is returned as it is. */
+export async function cancelResponse(
+  call: Call,
+  services: Services,
+  options: { readonly keeper: ResponseKeeper; readonly id: string },
+): Promise<void> {
+  const { keeper, id } = options;
+  const response = await keeper.get(id, call.key);
+  if (!response.facts.isBackground) {
+    throw new GatewayError(
+      "invalid_request",
+      "Only a response in the background can be canceled.",
+      {
+        hint: "Close the connection of one that is not: it stops by itself.",
+      },
+    );
+  }
+  const run = services.runner.find(response.predictionId);
+  if (response.end === undefined && run !== undefined) {
+    run.cancel();
+    await holdFor(run, { holdMs: services.deadlines.cancelMs + holdMarginMs, signal: call.signal });
+  }
+  sendJson(call.response, { body: currentBody(services, await keeper.get(id, call.key)) });
+}
+
+/** A cancel that the model ignores ends with its connection; this long after that everything is settled. */
+const holdMarginMs = 1_000;
+
+/** `DELETE /v1/responses/{id}`. */
+export async function deleteResponse(
+  call: Call,
+  services: Services,
+  options: { readonly keeper: ResponseKeeper; readonly id: string },
+): Promise<void> {
+  const { keeper, id } = options;
+  const response = await keeper.get(id, call.key);
+  if (response.end === undefined) services.runner.find(response.predictionId)?.cancel();
+  keeper.delete(id);
+  sendJson(call.response, { body: { id, object: "response", deleted: true } });
+}
+
+const itemsDefault = 20;
+const itemsMax = 100;
+
+/** `GET /v1/responses/{id}/input_items`: what the response answers to, earlier turns too, a page at a time. */
+export async function listInputItems(
+  call: Call,
+  options: { readonly keeper: ResponseKeeper; readonly id: string },
+): Promise<void> {
+  const response = await options.keeper.get(options.id, call.key);
+  const limit = wholeNumber(call, "limit") ?? itemsDefault;
+  if (limit < 1 || limit > itemsMax) throw invalid("limit", `must be from 1 to ${itemsMax}`);
+  const order = call.query.get("order") ?? "desc";
+  if (order !== "asc" && order !== "desc") throw invalid("order", "must be asc or desc");
+  const oldestFirst = await options.keeper.conversation(response, call.key);
+  const items = order === "asc" ? oldestFirst : oldestFirst.toReversed();
+  const after = call.query.get("after");
+  const afterAt = after === null ? -1 : items.findIndex(({ id }) => id === after);
+  if (after !== null && afterAt === -1)
+    throw invalid("after", `is ${after}, which is no item here`);
+  const data = items.slice(afterAt + 1, afterAt + 1 + limit);
+  sendJson(call.response, {
+    body: {
+      object: "list",
+      data,
+      first_id: data[0]?.["id"] ?? null,
+      last_id: data.at(-1)?.["id"] ?? null,
+      has_more: afterAt + 1 + limit < items.length,
+    },
+  });
+}
+
+async function streamResponse(
+  call: Call,
+  services: Services,
+  response: StoredResponse,
+): Promise<void> {
+  const after = wholeNumber(call, "starting_after");
+  const { end } = response;
+  if (end !== undefined && after !== undefined && after > end.lastSequence) {
+    throw invalid("starting_after", `is beyond the last event, ${end.lastSequence}`);
+  }
+  const run = services.runner.find(response.predictionId);
+  if (run !== undefined) {
+    await follow({
+      run,
+      response: call.response,
+      renderer: () => responseFrames(withoutEnd(response), run),
+      deadlines: services.deadlines,
+      commitOn: "any",
+      framesRead: after === undefined ? 0 : after + 1,
+      signal: call.signal,
+    });
+    return;
+  }
+  if (end === undefined) {
+    throw new GatewayError("shutting_down", "This response waits to be taken up again.");
+  }
+  call.response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+  });
+  call.response.end(replay(response, end, after));
+}
+
+/** Where the single events are gone, a reader who has some of them gets the last one, which has the whole response. */
+function replay(response: StoredResponse, end: ResponseEnd, after: number | undefined): string {
+  if (after === undefined) return replayFrames(response, end);
+  return after === end.lastSequence ? "" : lastFrame(response, end);
+}
+
+function withoutEnd({ end: _end, ...response }: StoredResponse): StoredResponse {
+  return response;
+}
+
+/** A response as it stands now. */
+function currentBody(services: Services, response: StoredResponse): unknown {
+  const run = services.runner.find(response.predictionId);
+  const isQueued = response.facts.isBackground && run?.isSent !== true;
+  return responseBody(response, isQueued ? "queued" : "in_progress");
+}
+
+function wholeNumber(call: Call, name: string): number | undefined {
+  const text = call.query.get(name);
+  if (text === null) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw invalid(name, "must be a whole number");
+}
+
+function invalid(parameter: string, message: string): GatewayError {
+  return new GatewayError("invalid_request", `${parameter} ${message}.`, { parameter });
+}
