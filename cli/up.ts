@@ -4,7 +4,13 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { connectEngine } from "../builder/index.ts";
 import { createConsole, type Console } from "../console/index.ts";
-import { createGateway, type Gateway, type GatewayEvent } from "../gateway/index.ts";
+import {
+  adminPaths,
+  createGateway,
+  openAdministration,
+  type Gateway,
+  type GatewayEvent,
+} from "../gateway/index.ts";
 import { hostPaths, loadHostSettings, type Directories } from "../host/index.ts";
 import {
   createAdminApi,
@@ -21,7 +27,10 @@ import {
 } from "../runtime/index.ts";
 import { loadCredentials } from "../registry-client/index.ts";
 import { createCatalog } from "./catalog.ts";
+import { createDeployments } from "./deployments.ts";
 import { CommandError } from "./errors.ts";
+import { modelState } from "./model-state.ts";
+import { loadProvidersFile } from "./providers-file.ts";
 
 /** The composition root of the platform: runtime and gateway behind one port, in one process. */
 export interface Platform {
@@ -45,6 +54,10 @@ export interface PlatformOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Private hosts, addresses and networks to which callers' URLs (webhooks) may lead; default: none. */
+  readonly allowedHosts?: readonly string[];
+  /** Configuration of third-party providers; default: `providers.yaml` in the data directory. */
+  readonly providersFile?: string;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RuntimeEvent | GatewayEvent) => void;
 }
@@ -60,15 +73,24 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const keys = createKeys(store);
   cleanup.defer(() => keys.close());
   const runtime = createRuntime({ engine, snapshotter, store, onEvent });
+  const administration = await openCatalog(options, runtime);
+  cleanup.defer(() => administration.close());
   const gateway = createGateway({
-    upstream: { acquire: (modelId, acquireOptions) => runtime.acquire(modelId, acquireOptions) },
-    catalog: createCatalog(runtime),
+    upstream: {
+      acquire: (modelId, acquireOptions) => runtime.acquire(modelId, acquireOptions),
+      state: (modelId) => modelState(runtime, modelId),
+    },
+    catalog: administration.catalog,
+    providers: administration.providers,
+    administration,
     keys,
     predictions: store.predictions,
+    deployments: createDeployments(runtime),
+    allowedHosts: options.allowedHosts ?? [],
     dataDirectory: join(directories.data, "gateway"),
     onEvent,
   });
-  const api = createAdminApi({ runtime, keys });
+  const api = createAdminApi({ runtime, keys, otherPaths: adminPaths() });
   const server = createServer();
   const { adopted } = await runtime.start({ signal });
   cleanup.defer(() => runtime.stop({ keepInstances: true }));
@@ -100,6 +122,25 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
 /** Force-removing a handful of containers takes seconds; a hung engine must not hold the platform for ever. */
 const removalTimeoutMs = 60_000;
+
+/** Own models and third parties', with the providers of the operator's file and those added since. */
+async function openCatalog(
+  options: PlatformOptions,
+  runtime: Runtime,
+): Promise<ReturnType<typeof openAdministration>> {
+  const { directories, environment, providersFile, signal } = options;
+  const file = await loadProvidersFile({
+    dataDirectory: directories.data,
+    signal,
+    ...(providersFile !== undefined && { file: providersFile }),
+  });
+  return openAdministration({
+    dataDirectory: join(directories.data, "gateway"),
+    own: createCatalog(runtime),
+    environment,
+    ...(file !== undefined && { file }),
+  });
+}
 
 /** Where the platform's database lies. */
 export function platformDirectory(directories: Directories): string {
@@ -169,8 +210,9 @@ async function route(options: {
   const { request, response, serveConsole, api, gateway } = options;
   const path = request.url?.split("?", 1)[0] ?? "/";
   if (serveConsole(request, response, path)) return;
-  if (await api(request, response, path)) return;
+  // The gateway has a part of /api/v1; the admin API answers for whatever is left of it.
   if (await gateway.handle(request, response)) return;
+  if (await api(request, response, path)) return;
   response.writeHead(404, { "content-type": "application/json" });
   response.end(
     JSON.stringify({

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { request } from "undici";
-import type { Command, Invocation } from "../command.ts";
+import type { Command, Flags, Invocation } from "../command.ts";
 import type { Context } from "../context.ts";
 import { saveAccess } from "../credentials.ts";
 import { CommandError, UsageError } from "../errors.ts";
@@ -18,7 +18,8 @@ const drainTimeoutMs = 20_000;
 const detachedStartTimeoutMs = 60_000;
 
 export const up: Command = {
-  usage: "[--detach] [--port N] [--host ADDRESS] [--keep-instances]",
+  usage:
+    "[--detach] [--port N] [--host ADDRESS] [--allow-host HOST]… [--providers FILE] [--keep-instances]",
   options: {
     detach: { type: "boolean", short: "d", help: "return when it is ready and leave it running" },
     port: {
@@ -28,6 +29,17 @@ export const up: Command = {
       help: `default ${portDefault}; 0: any free one`,
     },
     host: { type: "string", value: "ADDRESS", help: "address to listen on (default 127.0.0.1)" },
+    "allow-host": {
+      type: "string",
+      value: "HOST",
+      multiple: true,
+      help: "private host, address or network (10.0.0.0/8) that callers' URLs may name; repeatable",
+    },
+    providers: {
+      type: "string",
+      value: "FILE",
+      help: "third-party providers (default: providers.yaml in the data directory)",
+    },
     "keep-instances": {
       type: "boolean",
       help: "leave instances running at the end, for the next start",
@@ -49,6 +61,8 @@ async function runForeground({ flags, context }: Invocation): Promise<void> {
     isRoot: context.isRoot,
     host: flags.text("host") ?? "127.0.0.1",
     port: readPort(flags.text("port")),
+    allowedHosts: await readAllowedHosts(flags.texts("allow-host")),
+    ...providersFile(flags, context),
     signal: context.signal,
     onEvent: createPlatformLog(output),
   });
@@ -96,6 +110,9 @@ async function runDetached({ flags, context }: Invocation): Promise<void> {
   if (flags.has("keep-instances")) args.push("--keep-instances");
   const host = flags.text("host");
   if (host !== undefined) args.push("--host", host);
+  for (const allowed of flags.texts("allow-host")) args.push("--allow-host", allowed);
+  const { providersFile: providers } = providersFile(flags, context);
+  if (providers !== undefined) args.push("--providers", providers);
   const startedAt = Date.now();
   const child = spawn(process.execPath, [process.argv[1] ?? "", ...args, "--json"], {
     detached: true,
@@ -174,6 +191,22 @@ function describeDetachedFailure(error: unknown, path: string): unknown {
     hint: `its log is ${path}`,
     cause: error,
   });
+}
+
+async function readAllowedHosts(hosts: readonly string[]): Promise<readonly string[]> {
+  const { parseAllowList } = await import("../../gateway/index.ts");
+  try {
+    parseAllowList(hosts);
+  } catch (error) {
+    throw new UsageError(`--allow-host ${(error as Error).message}`, "--allow-host 10.0.0.0/8");
+  }
+  return hosts;
+}
+
+/** Absolute: a detached platform may run elsewhere. */
+function providersFile(flags: Flags, { directory }: Context): { readonly providersFile?: string } {
+  const file = flags.text("providers");
+  return file === undefined ? {} : { providersFile: resolve(directory, file) };
 }
 
 function readPort(text: string | undefined): number {

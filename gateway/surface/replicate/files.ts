@@ -109,9 +109,11 @@ async function readForm(bytes: Buffer, contentType: string): Promise<FormData> {
   }
 }
 
-async function readMetadata(part: unknown): Promise<Readonly<Record<string, unknown>>> {
+async function readMetadata(
+  part: File | string | null,
+): Promise<Readonly<Record<string, unknown>>> {
   if (part === null) return {};
-  const text = part instanceof File ? await part.text() : String(part);
+  const text = typeof part === "string" ? part : await part.text();
   try {
     const value: unknown = text.length > metadataCharactersMax ? undefined : JSON.parse(text);
     if (isObject(value)) return value;
