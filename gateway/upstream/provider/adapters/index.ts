@@ -3,6 +3,7 @@ import { alibaba } from "./alibaba.ts";
 import { anthropic } from "./anthropic.ts";
 import { assemblyai } from "./assemblyai.ts";
 import { bytedance } from "./bytedance.ts";
+import { google } from "./google.ts";
 import { inworld } from "./inworld.ts";
 import { minimax } from "./minimax.ts";
 import { openAiCompatible } from "./openai-compatible.ts";
@@ -17,6 +18,7 @@ const all: readonly ProviderAdapter[] = [
   anthropic,
   assemblyai,
   bytedance,
+  google,
   inworld,
   minimax,
   openAi,
