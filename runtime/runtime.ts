@@ -62,6 +62,8 @@ export interface Runtime extends ModelChanges {
   /** Models that have a deployment; in memory, cheap. */
   models(): readonly ModelStatus[];
   model(modelId: string): ModelStatus;
+  /** The version with the largest share of a model's traffic; the same object until it changes, for one look in a map. */
+  live(modelId: string): Version | undefined;
   versions(modelId: string): readonly Version[];
   releases(modelId: string, options?: { limit?: number }): readonly Release[];
   instances(): readonly Instance[];
@@ -267,17 +269,22 @@ async function captureMissing(
 
 function createReader(
   platform: Platform,
-): Pick<Runtime, "status" | "models" | "model" | "versions" | "releases" | "instances" | "logs"> {
+): Pick<
+  Runtime,
+  "status" | "models" | "model" | "live" | "versions" | "releases" | "instances" | "logs"
+> {
   const { store, context, pools, deployments } = platform;
   const { engine, snapshotter } = context;
+  const live = (id: string): Version | undefined => {
+    const number = deployments.get(id)?.traffic[0]?.version;
+    return number === undefined ? undefined : context.version(id, number);
+  };
   const describe = (id: string): ModelStatus => {
-    const deployment = deployments.get(id);
-    const number = deployment?.traffic[0]?.version;
     const pool = pools.get(id);
     return {
       id,
-      deployment,
-      live: number === undefined ? undefined : context.version(id, number),
+      deployment: deployments.get(id),
+      live: live(id),
       instances: pool?.instances() ?? [],
       waiting: pool?.waiting ?? 0,
     };
@@ -287,6 +294,7 @@ function createReader(
     [...pools.values()].flatMap((pool) => pool.instances());
   return {
     models,
+    live,
     instances,
     model(modelId) {
       assertModel(platform, modelId);

@@ -25,8 +25,10 @@ const routes: readonly Route[] = [...modelRoutes, ...platformRoutes];
 export function createAdminApi(options: {
   readonly runtime: Runtime;
   readonly keys: KeyRing;
+  /** Paths of the OpenAPI document that others serve beside this API, with their operations. */
+  readonly otherPaths?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }): AdminApi {
-  const document = openapiDocument(routes, prefix);
+  const document = openapiDocument(routes, prefix, options.otherPaths);
   return async (request, response, path) => {
     if (path !== prefix && !path.startsWith(`${prefix}/`)) return false;
     try {

@@ -6,6 +6,7 @@ import type { Route } from "./route.ts";
 export function openapiDocument(
   routes: readonly Route[],
   prefix: string,
+  otherPaths: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
 ): Readonly<Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
@@ -15,7 +16,7 @@ export function openapiDocument(
   return {
     openapi: "3.1.0",
     info: { title: "byom admin API", version: "1" },
-    paths,
+    paths: { ...paths, ...otherPaths },
     components: {
       securitySchemes: { key: { type: "http", scheme: "bearer" } },
       schemas: { Error: errorSchema },
