@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { startHarness, StartError, type Harness } from "../harness.ts";
-import type { Play } from "../fake-coglet.ts";
+import { startHarness, StartError, type Harness } from "../../harness.ts";
+import type { Play } from "../../fake-coglet.ts";
 
 let harness: Harness;
 beforeEach(async () => {
@@ -36,6 +36,18 @@ describe("Workers AI's REST API", () => {
       result: {
         response: "one two",
         usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, estimated: true },
+        // The same answer in OpenAI's words: newer models of Cloudflare's have only these.
+        id: "chatcmpl-id2",
+        object: "chat.completion",
+        created: 1795435200,
+        model: "acme/chat",
+        choices: [
+          {
+            index: 0,
+            message: { role: "assistant", content: "one two" },
+            finish_reason: "stop",
+          },
+        ],
       },
       success: true,
       errors: [],
@@ -105,7 +117,7 @@ describe("Workers AI's REST API", () => {
   it("says when to come back", async () => {
     harness.upstream.gate = () => Promise.reject(new StartError("start_timeout", "still starting"));
     const response = await harness.call(`${base}/run/acme/chat`, { body: { prompt: "x" } });
-    expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"]);
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "5"]);
     expect(await response.json()).toMatchObject({
       errors: [{ code: 3040, message: "still starting" }],
     });
