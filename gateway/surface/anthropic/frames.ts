@@ -1,4 +1,6 @@
-import type { ChatDelta, ChatReader } from "../../chat/reader.ts";
+import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
+import type { ChatDelta } from "../../chat/reader.ts";
+import type { GatewayError } from "../../errors.ts";
 import type { Run } from "../../prediction/run.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
@@ -13,19 +15,20 @@ type BlockKind = "text" | "thinking" | "tool_use";
  */
 export function messageFrames(options: {
   readonly run: Run;
-  readonly reader: ChatReader;
+  readonly request: ChatRequest;
   readonly facts: MessageFacts;
   /** For `message_start`; the end has the model's own count. */
   readonly estimatedInputTokens: number;
   readonly requestId: string;
 }): FrameRenderer {
-  const { run, reader } = options;
+  const { run } = options;
+  const reader = createChatReader(run, { request: options.request });
   const blocks = new Blocks();
   const closing = (): string => {
     const { outcome } = run;
     if (outcome === undefined) return "";
     if (outcome.failure !== undefined) {
-      return frame("error", anthropicError(outcome.failure, options.requestId));
+      return failureFrame(outcome.failure, options.requestId);
     }
     const { deltas, result } = reader.finish(outcome);
     const delta = { stop_reason: stopReason(result.finishReason), stop_sequence: null };
@@ -54,6 +57,11 @@ export function messageFrames(options: {
         .join("");
     },
   };
+}
+
+/** A failure in the middle of a stream. */
+export function failureFrame(failure: GatewayError, requestId: string): string {
+  return frame("error", anthropicError(failure, requestId));
 }
 
 /** The blocks of one answer, in their order; one is open at a time. */
@@ -124,6 +132,7 @@ class Blocks {
   }
 }
 
-function frame(name: string, data: unknown): string {
+/** One event with its name, as Anthropic frames them. */
+export function frame(name: string, data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }

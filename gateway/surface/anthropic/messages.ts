@@ -1,36 +1,43 @@
 import { conversationBytes } from "../../chat/conversation.ts";
 import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
-import { readJsonObject } from "../../http/body.ts";
+import type { GatewayError } from "../../errors.ts";
+import type { GatewayError } from "../../errors.ts";
+import { parseJsonObject, readBody, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { estimatedTokens } from "../../usage/usage.ts";
+import { passThrough } from "../pass-through.ts";
+import { passThrough } from "../pass-through.ts";
 import { invalid } from "./blocks.ts";
-import { messageFrames } from "./frames.ts";
+import { anthropicError } from "./errors.ts";
+import { frame, messageFrames } from "./frames.ts";
 import { wholeMessage } from "./message.ts";
 import { toChatRequest } from "./request.ts";
 
 /** `POST /v1/messages`: Anthropic's messages on any model that can chat. */
 export async function createMessage(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
-  const body = await readJsonObject(call.request);
+  const bytes = await readBody(call.request);
+  const renderFailure = (failure: GatewayError): string =>
+    frame("error", anthropicError(failure, call.requestId));
+  if (await passThrough(call, services, { format: "messages", body: bytes, renderFailure })) return;
+  const body = parseJsonObject(bytes);
   const request = toChatRequest(body, { needsMaxTokens: true });
   const isStreamed = readStream(body["stream"]);
   const model = String(request["model"]);
   const found = findCallable(call, services, model);
   const run = startRun(call, services, { model: found, input: chatInput(found.entry, request) });
-  const reader = createChatReader(run, { request });
   const facts = { id: `msg_${run.id}`, model };
   if (isStreamed) {
     const estimatedInputTokens = inputTokens(request);
-    const { requestId } = call;
     await follow({
       run,
       response: call.response,
-      renderer: messageFrames({ run, reader, facts, estimatedInputTokens, requestId }),
+      renderer: () => messageFrames({ run, request, facts, estimatedInputTokens, requestId }),
       deadlines: services.deadlines,
       commitOn: "output",
       signal: call.signal,
@@ -39,7 +46,7 @@ export async function createMessage(call: Call, services: Services): Promise<voi
   }
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
-  const { result } = reader.finish(outcome);
+  const { result } = createChatReader(run, { request }).finish(outcome);
   sendJson(call.response, {
     body: wholeMessage(facts, result),
     headers: {

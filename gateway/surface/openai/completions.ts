@@ -1,8 +1,8 @@
 import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
-import type { ChatReader, ChatResult } from "../../chat/reader.ts";
+import type { ChatResult } from "../../chat/reader.ts";
 import { GatewayError } from "../../errors.ts";
-import { readJsonObject } from "../../http/body.ts";
+import { parseJsonObject, readBody } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
 import type { Run } from "../../prediction/run.ts";
@@ -11,16 +11,16 @@ import { waitForCaller } from "../../prediction/wait.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
 import type { Usage } from "../../usage/usage.ts";
-import { assertOneAnswer, isStreamed, requireModel, wantsUsage } from "./chat.ts";
+import { passThrough } from "../pass-through.ts";
+import { assertOneAnswer, isStreamed, renderFailure, requireModel, wantsUsage } from "./chat.ts";
 import { usageBody } from "./chat-frames.ts";
-import { openAiError } from "./errors.ts";
 
 /** Prompts in one call; each is a prediction of its own. */
 const promptsMax = 16;
 
 interface Completion {
   readonly run: Run;
-  readonly reader: ChatReader;
+  readonly request: ChatRequest;
   /** What `echo` puts before the answer. */
   readonly echo: string;
 }
@@ -37,7 +37,11 @@ interface Head {
 /** `POST /v1/completions`: OpenAI's older call. A model that takes a prompt gets it as it is, any other as a message. */
 export async function completions(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
-  const body = await readJsonObject(call.request);
+  const bytes = await readBody(call.request);
+  if (await passThrough(call, services, { format: "completions", body: bytes, renderFailure })) {
+    return;
+  }
+  const body = parseJsonObject(bytes);
   const model = requireModel(body);
   assertOneAnswer(body);
   const isStream = isStreamed(body);
@@ -61,7 +65,7 @@ export async function completions(call: Call, services: Services): Promise<void>
   await follow({
     run: first.run,
     response: call.response,
-    renderer: completionFrames(head, first, { includeUsage: wantsUsage(body) }),
+    renderer: () => completionFrames(head, first, { includeUsage: wantsUsage(body) }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,
@@ -118,7 +122,7 @@ function start(
     for (const { request, input } of inputs) {
       const run = startRun(call, services, { model: found, input });
       const echo = options.isEchoed ? String(request["prompt"]) : "";
-      begun.push({ run, reader: createChatReader(run, { request }), echo });
+      begun.push({ run, request, echo });
     }
   } catch (error) {
     for (const { run } of begun) run.cancel();
@@ -131,10 +135,10 @@ async function complete(call: Call, head: Head, completing: readonly Completion[
   let results: readonly (ChatResult & { readonly echo: string })[];
   try {
     results = await Promise.all(
-      completing.map(async ({ run, reader, echo }) => {
+      completing.map(async ({ run, request, echo }) => {
         const outcome = await waitForCaller(run, call.signal);
         if (outcome.failure !== undefined) throw outcome.failure;
-        return { ...reader.finish(outcome).result, echo };
+        return { ...createChatReader(run, { request }).finish(outcome).result, echo };
       }),
     );
   } catch (error) {
@@ -163,7 +167,8 @@ function completionFrames(
   completion: Completion,
   options: { readonly includeUsage: boolean },
 ): FrameRenderer {
-  const { run, reader, echo } = completion;
+  const { run, request, echo } = completion;
+  const reader = createChatReader(run, { request });
   const chunk = (text: string, reason: string | null): string =>
     `data: ${JSON.stringify({
       ...head,
@@ -174,7 +179,7 @@ function completionFrames(
     const { outcome } = run;
     if (outcome === undefined) return "";
     if (outcome.failure !== undefined) {
-      return `data: ${JSON.stringify(openAiError(outcome.failure))}\n\n`;
+      return renderFailure(outcome.failure);
     }
     const { deltas, result } = reader.finish(outcome);
     const rest = deltas.map((delta) => (delta.type === "text" ? chunk(delta.text, null) : ""));
