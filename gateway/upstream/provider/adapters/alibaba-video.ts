@@ -1,7 +1,7 @@
 import type { ProviderCall, ProviderResult } from "../adapter.ts";
 import { runAlibabaTask } from "./alibaba-task.ts";
 import { numberAt, promised, textAt } from "./answer.ts";
-import { given, Inputs } from "./inputs.ts";
+import { given, hasImage, Inputs } from "./inputs.ts";
 
 const path = "/api/v1/services/aigc/video-generation/video-synthesis";
 
@@ -35,7 +35,7 @@ export async function alibabaVideo(call: ProviderCall): Promise<ProviderResult> 
   const { http, model } = call;
   const protocol = protocolOf(model);
   const input = new Inputs(call);
-  const isImageToVideo = call.task === "image-to-video";
+  const isImageToVideo = hasImage(call);
   const duration = input.number("duration");
   if (protocol === "wan3" || protocol === "happyhorse") input.refuse("negative_prompt");
   const hasSoundSwitch = protocol === "wan3" || (protocol === "legacy" && isImageToVideo);

@@ -1,6 +1,6 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { listAt, numberAt, promised, promisedSome, textAt } from "./answer.ts";
-import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { given, hasImage, Inputs, noSuchTask } from "./inputs.ts";
 import { runOpenAiTask } from "./openai-compatible.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
@@ -90,7 +90,7 @@ async function oneImage(
 async function video(call: ProviderCall): Promise<ProviderResult> {
   const { http, model } = call;
   const input = new Inputs(call);
-  const isImageToVideo = call.task === "image-to-video";
+  const isImageToVideo = hasImage(call);
   const duration = input.number("duration");
   if (/seedance-2/.test(model)) input.refuse("seed", "only Seedance 1 has it");
   if (/seedance-1-0/.test(model)) input.refuse("audio", "Seedance 1.0 is silent");

@@ -108,6 +108,12 @@ export function given(
   return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
 }
 
+/** Whether a call works on an image: by its task, or because it brought one to a model that takes both. */
+export function hasImage({ task, input }: ProviderCall): boolean {
+  const isNeeded = task === "image-to-video" || task === "image-to-image";
+  return isNeeded || (input["image"] ?? undefined) !== undefined;
+}
+
 /** The error of an adapter for a task that its provider has nothing for. */
 export function noSuchTask({ http, task, model }: ProviderCall): GatewayError {
   return new GatewayError("unsupported_parameter", `${http.provider} has no ${task} (${model}).`, {

@@ -1,6 +1,6 @@
 import type { ProviderCall, ProviderHttp, ProviderResult } from "../adapter.ts";
 import { numberAt, promised, textAt } from "./answer.ts";
-import { given, Inputs } from "./inputs.ts";
+import { given, hasImage, Inputs } from "./inputs.ts";
 import { checkBaseResponse } from "./minimax-error.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
@@ -19,7 +19,7 @@ export function minimaxVideo(call: ProviderCall): Promise<ProviderResult> {
 async function videoV1(call: ProviderCall): Promise<ProviderResult> {
   const { http } = call;
   const input = new Inputs(call);
-  const isImageToVideo = call.task === "image-to-video";
+  const isImageToVideo = hasImage(call);
   const duration = input.number("duration");
   const body = given({
     model: call.model,
@@ -65,7 +65,7 @@ function readTask(http: ProviderHttp, task: unknown): JobState<unknown> {
 async function videoV2(call: ProviderCall): Promise<ProviderResult> {
   const { http } = call;
   const input = new Inputs(call);
-  const isImageToVideo = call.task === "image-to-video";
+  const isImageToVideo = hasImage(call);
   if (isImageToVideo) input.refuse("aspect_ratio", "the image sets it");
   const body = given({
     model: call.model,

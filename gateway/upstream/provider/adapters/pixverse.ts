@@ -10,7 +10,7 @@ import type {
 import { fileName, parseDataUri } from "../data-uri.ts";
 import { FormBody, type FormPart } from "../form.ts";
 import { numberAt, promised, textAt } from "./answer.ts";
-import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { given, hasImage, Inputs, noSuchTask } from "./inputs.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
 /** PixVerse names none; its clips take half a minute and more. */
@@ -50,9 +50,8 @@ export const pixverse: ProviderAdapter = {
   },
   authorize: (key) => ({ "api-key": key }),
   async run(call) {
-    if (call.task === "text-to-video") return textToVideo(call);
-    if (call.task === "image-to-video") return imageToVideo(call);
-    throw noSuchTask(call);
+    if (call.task !== "text-to-video" && call.task !== "image-to-video") throw noSuchTask(call);
+    return hasImage(call) ? imageToVideo(call) : textToVideo(call);
   },
 };
 

@@ -1,6 +1,6 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { numberAt, promisedSome, textsAt } from "./answer.ts";
-import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { given, hasImage, Inputs, noSuchTask } from "./inputs.ts";
 
 /** Required by Recraft (0 leaves the image almost as it is, 1 keeps little of it); the middle where nobody says. */
 const strengthDefault = 0.5;
@@ -19,9 +19,8 @@ export const recraft: ProviderAdapter = {
   },
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
   async run(call) {
-    if (call.task === "text-to-image") return generate(call);
-    if (call.task === "image-to-image") return edit(call);
-    throw noSuchTask(call);
+    if (call.task !== "text-to-image" && call.task !== "image-to-image") throw noSuchTask(call);
+    return hasImage(call) ? edit(call) : generate(call);
   },
 };
 

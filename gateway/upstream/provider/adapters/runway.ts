@@ -1,6 +1,6 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { numberAt, promised, promisedSome, textAt, textsAt } from "./answer.ts";
-import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { given, hasImage, Inputs, noSuchTask } from "./inputs.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
 /** "Consumers of this API should not expect updates more frequent than once every five seconds" (tasks.retrieve). */
@@ -60,7 +60,7 @@ export const runway: ProviderAdapter = {
 
 async function video(call: ProviderCall): Promise<ProviderResult> {
   const input = new Inputs(call);
-  const isImageToVideo = call.task === "image-to-video";
+  const isImageToVideo = hasImage(call);
   const duration =
     input.number("duration") ?? (call.model === "gen4.5" ? durationDefaultSeconds : undefined);
   if (!takesNegativePrompt.test(call.model)) input.refuse("negative_prompt");

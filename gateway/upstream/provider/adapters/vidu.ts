@@ -1,6 +1,6 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { numberAt, promised, promisedSome, textAt, textsAt } from "./answer.ts";
-import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { given, hasImage, Inputs, noSuchTask } from "./inputs.ts";
 import { pollJob, type JobState } from "./poll-job.ts";
 
 /** Vidu names none; its clips take one to several minutes. */
@@ -18,9 +18,8 @@ export const vidu: ProviderAdapter = {
   },
   authorize: (key) => ({ authorization: `Token ${key}` }),
   async run(call) {
-    if (call.task === "text-to-video") return textToVideo(call);
-    if (call.task === "image-to-video") return imageToVideo(call);
-    throw noSuchTask(call);
+    if (call.task !== "text-to-video" && call.task !== "image-to-video") throw noSuchTask(call);
+    return hasImage(call) ? imageToVideo(call) : textToVideo(call);
   },
 };
 

@@ -60,6 +60,13 @@ describe("Vidu", () => {
     });
   });
 
+  test("a model that is listed for texts takes an image as well", async () => {
+    await using double = await startViduDouble();
+    const input = { prompt: "zoom", image: "https://a.b/first.png" };
+    await runAdapter({ ...call, input, baseUrl: double.baseUrl });
+    expect(double.requests[0]?.path).toBe("/ent/v2/img2video");
+  });
+
   test.each([
     ["negative_prompt", "viduq3-pro", "text-to-video", { prompt: "x", negative_prompt: "fog" }],
     ["audio", "viduq2", "text-to-video", { prompt: "x", audio: true }],

@@ -34,8 +34,12 @@ const images = z.discriminatedUnion("model", [
     model: z.literal("dola-seedream-5-0-pro-260628"),
     background: z.enum(["transparent", "opaque"]).optional(),
   }),
-  z.strictObject({ ...imageShared, ...format, model: z.literal("seedream-5-0-260128") }),
-  z.strictObject({ ...imageShared, model: z.literal("seedream-4-5-251128") }),
+  z.strictObject({
+    ...imageShared,
+    ...format,
+    model: z.enum(["seedream-5-0-260128", "seedream-5-0-lite-260128"]),
+  }),
+  z.strictObject({ ...imageShared, model: z.enum(["seedream-4-5-251128", "seedream-4-0-250828"]) }),
 ]);
 
 const text = z.strictObject({ type: z.literal("text"), text: z.string().min(1) });
@@ -59,6 +63,12 @@ const video = z.discriminatedUnion("model", [
     ...sound,
     model: z.literal("dreamina-seedance-2-0-260128"),
     resolution: z.enum(["480p", "720p", "1080p", "4k"]).optional(),
+  }),
+  z.strictObject({
+    ...videoShared,
+    ...sound,
+    model: z.enum(["dreamina-seedance-2-0-fast-260128", "dreamina-seedance-2-0-mini-260615"]),
+    resolution: z.enum(["480p", "720p"]).optional(),
   }),
   z.strictObject({
     ...videoShared,

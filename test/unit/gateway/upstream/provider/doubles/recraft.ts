@@ -14,7 +14,15 @@ const common = {
   random_seed: z.int().optional(),
   response_format: z.enum(["url", "b64_json"]).optional(),
 };
-const v4 = { model: z.enum(["recraftv4", "recraftv4_1", "recraftv4_1_pro", "recraftv4_vector"]) };
+const v4 = {
+  model: z.enum([
+    "recraftv4",
+    "recraftv4_pro",
+    "recraftv4_1",
+    "recraftv4_1_pro",
+    "recraftv4_vector",
+  ]),
+};
 /** Styles and unwanted things are inputs of the second and third generation. */
 const v3 = {
   model: z.enum(["recraftv3", "recraftv3_vector", "recraftv2"]),
