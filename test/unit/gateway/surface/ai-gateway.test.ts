@@ -1,0 +1,378 @@
+import { get } from "node:http";
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { fail, json, type ProviderDouble } from "../../../support/provider-double.ts";
+import type { Play } from "../fake-coglet.ts";
+import { callKey, chatModel, ocrModel, startHarness, until, type Harness } from "../harness.ts";
+import { kimi, kimiDirect, moonshotProviders, startMoonshot } from "../third-party.ts";
+
+// The routes behind env.AI of Workers and the host gateway.ai.cloudflare.com: own models and a third party's alike.
+
+let harness: Harness;
+let moonshot: ProviderDouble;
+beforeEach(async () => {
+  moonshot = await startMoonshot();
+  harness = await startHarness({
+    models: [chatModel, ocrModel, kimi, kimiDirect],
+    providers: moonshotProviders(moonshot),
+  });
+});
+afterEach(async () => {
+  await harness.close();
+  await moonshot[Symbol.asyncDispose]();
+  expect(harness.coglet.faults).toEqual([]);
+});
+
+const speak: Play = async (prediction) => {
+  prediction.start();
+  for (const word of ["one ", "two ", "three"]) await prediction.output(word);
+  prediction.complete({ metrics: { input_tokens: 4, output_tokens: 3 } });
+};
+
+/** As workerd's binding sends it. */
+function run(
+  model: string,
+  inputs: unknown,
+  options: unknown = {},
+  path = "/run?version=3",
+): Promise<Response> {
+  return harness.call(path, {
+    body: { inputs, options },
+    headers: {
+      "content-type": "application/json",
+      "cf-consn-sdk-version": "2.0.0",
+      "cf-consn-model-id": model,
+    },
+  });
+}
+
+describe("the binding's run", () => {
+  it("answers the bare result, with the headers that env.AI reads", async () => {
+    harness.coglet.play(speak);
+    const answer = await run("acme/chat", { prompt: "x" }, { gateway: { eventId: "e-1" } });
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(await answer.json()).toMatchObject({ response: "one two three" });
+    const headers = Object.fromEntries(answer.headers);
+    expect(headers).toMatchObject({
+      "cf-aig-model": "acme/chat",
+      "cf-aig-provider": "byom",
+      "cf-aig-cache-status": "MISS",
+      "cf-aig-step": "0",
+      "cf-aig-event-id": "e-1",
+    });
+    expect(headers["cf-ai-req-id"]).toBe(headers["x-request-id"]);
+    expect(headers["cf-aig-log-id"]).toBe(headers["x-byom-prediction"]);
+  });
+
+  it.each(["acme/chat", "@cf/moonshotai/kimi-k2.5", "workers-ai/@cf/moonshotai/kimi-k2.5"])(
+    "takes the announcement's line with %s: prompt, and metadata at the top",
+    async (model) => {
+      harness.coglet.play(speak);
+      const answer = await run(model, { prompt: "x" }, { metadata: { team: "search" } });
+      const { response } = (await answer.json()) as { response: string };
+      expect(["one two three", "Hi you"]).toContain(response);
+      const id = answer.headers.get("cf-aig-log-id") ?? "";
+      const log = await harness.call(`/ai-gateway/gateways/default/logs/${id}`);
+      expect(await log.json()).toMatchObject({
+        result: { id, success: true, metadata: { team: "search" } },
+      });
+    },
+  );
+
+  it("tells failures as the binding parses them", async () => {
+    const answer = await run("acme/none", { prompt: "x" });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      name: "InferenceUpstreamError",
+      internalCode: 5007,
+      description: expect.stringContaining("There is no model acme/none") as string,
+      errors: [{ code: 5007 }],
+    });
+  });
+
+  it("refuses a WebSocket in words", async () => {
+    const { port } = new URL(harness.url);
+    const status = await new Promise((resolve, reject) => {
+      const request = get({
+        port,
+        path: "/run?version=3&body={}",
+        headers: {
+          authorization: `Bearer ${callKey}`,
+          "cf-consn-model-id": "acme/chat",
+          connection: "Upgrade",
+          upgrade: "websocket",
+        },
+      });
+      request.once("response", (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.once("error", reject);
+    });
+    expect(status).toBe(406);
+  });
+
+  it("takes a stream as the body, the other inputs in the query", async () => {
+    harness.coglet.play((prediction) => prediction.complete({ output: { lines: 1 } }));
+    const query = new URLSearchParams({ version: "3", userInputs: '{"language":"de"}' });
+    const answer = await fetch(`${harness.url}/run?${query.toString()}`, {
+      method: "POST",
+      body: "not an image",
+      headers: {
+        authorization: `Bearer ${callKey}`,
+        "content-type": "image/png",
+        "cf-consn-model-id": "acme/ocr",
+      },
+    });
+    expect(answer.status).toBe(200);
+    expect(harness.coglet.predictions[0]?.input).toEqual({
+      language: "de",
+      image: `data:image/png;base64,${Buffer.from("not an image").toString("base64")}`,
+    });
+  });
+
+  it("streams a third party's model in OpenAI's chunks, @cf models in Workers AI's", async () => {
+    const inputs = { messages: [{ role: "user", content: "x" }], stream: true };
+    const native = await (await run("@cf/moonshotai/kimi-k2.5", inputs)).text();
+    expect(native).toMatch(/^data: \{"response":"Hi "\}\n\ndata: \{"response":"you"\}\n\n/);
+    const openAi = await (await run("moonshot/kimi-k2.5", inputs)).text();
+    expect(openAi).toContain('"object":"chat.completion.chunk"');
+    expect(openAi).toContain('"delta":{"content":"Hi "}');
+    expect(openAi).toMatch(/data: \[DONE\]\n\n$/);
+  });
+});
+
+describe("a stream that was cut", () => {
+  const resume = (runId: string, from: number | string, key = callKey): Promise<Response> =>
+    harness.call(`/ai-gateway/gateways/any/run/${runId}/resume?from=${from}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+
+  it("comes again byte for byte from any event, and goes on live", async () => {
+    const goOn = Promise.withResolvers<void>();
+    harness.coglet.play(async (prediction) => {
+      prediction.start();
+      await prediction.output("one ");
+      await prediction.output("two ");
+      await goOn.promise;
+      await prediction.output("three");
+      prediction.complete({ metrics: { input_tokens: 4, output_tokens: 3 } });
+    });
+    const first = await run("acme/chat", { prompt: "x", stream: true });
+    const runId = first.headers.get("cf-aig-run-id") ?? "";
+    const reader = first.body?.getReader();
+    let read = "";
+    while (!read.includes("two ")) {
+      read += Buffer.from((await reader?.read())?.value ?? []).toString();
+    }
+    await reader?.cancel();
+    const second = await resume(runId, 1);
+    expect(second.headers.get("content-type")).toBe("text/event-stream");
+    goOn.resolve();
+    const rest = await second.text();
+    const whole = await (await resume(runId, 0)).text();
+    expect(whole.startsWith(read)).toBe(true);
+    expect(whole).toMatch(/"three"\}\n\ndata: .*"usage".*\n\ndata: \[DONE\]\n\n$/);
+    const events = whole.split("\n\n").slice(0, -1);
+    expect(rest).toBe(`${events.slice(1).join("\n\n")}\n\n`);
+    for (let from = 0; from <= events.length; from += 1) {
+      const expected = events.slice(from).map((event) => `${event}\n\n`);
+      expect(await (await resume(runId, from)).text()).toBe(expected.join(""));
+    }
+    // Past the end there is nothing, which is no error.
+    const past = await resume(runId, 99);
+    expect([past.status, await past.text()]).toEqual([200, ""]);
+  });
+
+  it("is nobody else's, and nothing where it is not known or malformed", async () => {
+    const unknown = await resume("nothing", 0);
+    expect([unknown.status, await unknown.json()]).toEqual([404, { error: "Request not found" }]);
+    const malformed = await resume("a%20b", 0);
+    expect(malformed.status).toBe(500);
+    expect(await malformed.json()).toMatchObject({ success: false, error: [{ code: 2002 }] });
+    expect((await resume("id1", "x")).status).toBe(500);
+    harness.coglet.play(speak);
+    const whole = await run("acme/chat", { prompt: "x" });
+    // An answer that was no stream has no events to come back to.
+    const id = whole.headers.get("cf-aig-log-id") ?? "";
+    expect((await resume(id, 0)).status).toBe(404);
+  });
+});
+
+describe("the log of a call", () => {
+  it("takes feedback, and refuses what is none", async () => {
+    harness.coglet.play(speak);
+    const answer = await run("acme/chat", { prompt: "x" });
+    const path = `/ai-gateway/gateways/default/logs/${answer.headers.get("cf-aig-log-id")}`;
+    const patch = (body: unknown): Promise<Response> =>
+      harness.call(path, { method: "PATCH", body });
+    expect((await patch({ feedback: 1, metadata: { reviewed: true } })).status).toBe(200);
+    expect((await patch({ score: 80 })).status).toBe(200);
+    expect((await patch({ feedback: 2 })).status).toBe(400);
+    expect(await (await harness.call(path)).json()).toMatchObject({
+      result: {
+        provider: "byom",
+        model: "acme/chat",
+        status_code: 200,
+        tokens_in: 4,
+        tokens_out: 3,
+        feedback: 1,
+        score: 80,
+        metadata: { reviewed: true },
+      },
+    });
+    const missing = await harness.call("/ai-gateway/gateways/default/logs/none");
+    expect(missing.status).toBe(404);
+    expect(await missing.json()).toMatchObject({ errors: [{ message: "Log Not Found" }] });
+  });
+});
+
+describe("the universal endpoint", () => {
+  const chat = { model: "kimi-k2.5", messages: [{ role: "user" as const, content: "x" }] };
+  const post = (path: string, body: unknown): Promise<Response> => harness.call(path, { body });
+
+  it.each(["/gateway/v1/acct/gw", "/ai-gateway/universal/run/gw"])(
+    "POST %s tries its steps in order and says which one answered",
+    async (path) => {
+      moonshot.next(fail(500, { error: { message: "overloaded" } }));
+      harness.coglet.play(speak);
+      const answer = await post(path, [
+        { provider: "nobody", endpoint: "x", headers: {}, query: {} },
+        { provider: "moonshot", endpoint: "chat/completions", headers: {}, query: chat },
+        { provider: "workers-ai", endpoint: "acme/chat", headers: {}, query: { prompt: "x" } },
+      ]);
+      expect(answer.headers.get("cf-aig-step")).toBe("2");
+      expect(await answer.json()).toMatchObject({ result: { response: "one two three" } });
+      expect(moonshot.requests).toHaveLength(1);
+    },
+  );
+
+  it("sends a provider's step to its real path, with its own key or the step's", async () => {
+    const step = { provider: "moonshot", endpoint: "v1/chat/completions", query: chat };
+    const answer = await post("/gateway/v1/a/g", [{ ...step, headers: {} }]);
+    expect(await answer.json()).toMatchObject({ choices: [{ message: { content: "Hi you" } }] });
+    const wrong = await post("/gateway/v1/a/g", [
+      { ...step, headers: { Authorization: "Bearer sk-other" } },
+    ]);
+    expect(wrong.status).toBe(401);
+    expect(moonshot.faults).toHaveLength(1);
+    (moonshot.faults as string[]).length = 0;
+    // The gateway's own key is not the provider's business.
+    const mistaken = await post("/gateway/v1/a/g", [
+      { ...step, headers: { Authorization: `Bearer ${callKey}` } },
+    ]);
+    expect(mistaken.status).toBe(200);
+  });
+
+  it("runs own models in OpenAI's shape, too", async () => {
+    harness.coglet.play(speak);
+    const query = { ...chat, model: "acme/chat" };
+    const answer = await post("/gateway/v1/a/g", [
+      { provider: "byom", endpoint: "chat/completions", headers: {}, query },
+    ]);
+    expect(await answer.json()).toMatchObject({
+      choices: [{ message: { content: "one two three" } }],
+    });
+  });
+
+  it.each([
+    ["{", 400],
+    ["[]", 400],
+    ['[{"endpoint":"x"}]', 400],
+    ['[{"provider":"moonshot","endpoint":"../admin","query":{}}]', 400],
+    ['[{"provider":"moonshot","endpoint":"%2e%2e/admin","query":{}}]', 400],
+    ['[{"provider":"byom","endpoint":"acme/none","query":{}}]', 404],
+  ])("%s is refused with %i", async (body, status) => {
+    const answer = await harness.call("/gateway/v1/a/g", { body });
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ success: false });
+    expect(moonshot.requests).toEqual([]);
+  });
+});
+
+describe("the older host's paths", () => {
+  const messages = [{ role: "user", content: "x" }];
+
+  it("serve OpenAI's chat for own and third parties' models, with OpenAI's errors", async () => {
+    harness.coglet.play(speak);
+    for (const model of ["acme/chat", "workers-ai/acme/chat"]) {
+      const body = { model: model.replace("workers-ai/", ""), messages };
+      const answer = await harness.call("/gateway/v1/a/g/compat/chat/completions", { body });
+      expect(await answer.json()).toMatchObject({
+        choices: [{ message: { content: "one two three" } }],
+      });
+    }
+    const refused = await harness.call("/gateway/v1/a/g/compat/chat/completions", { body: {} });
+    expect(await refused.json()).toMatchObject({ error: { param: "model" } });
+  });
+
+  it("pass a provider's real path through, query and refusals included", async () => {
+    const path = "/gateway/v1/a/g/moonshot/chat/completions";
+    const answer = await harness.call(path, {
+      body: { model: "kimi-k2.5", messages },
+      headers: { "content-type": "application/json" },
+    });
+    expect(await answer.json()).toMatchObject({ choices: [{ message: { content: "Hi you" } }] });
+    expect(answer.headers.get("cf-aig-provider")).toBe("moonshot");
+    moonshot.next(fail(429, { error: { message: "slow down" } }, { "retry-after": "7" }));
+    const refused = await harness.call(path, {
+      body: { model: "kimi-k2.5", messages },
+      headers: { "content-type": "application/json" },
+    });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "7"]);
+    expect(await refused.json()).toEqual({ error: { message: "slow down" } });
+  });
+
+  it("answer /run in the newer envelope, failures too", async () => {
+    const path = "/gateway/v1/a/g/run";
+    const done = await harness.call(path, {
+      body: { model: "moonshot/kimi-k2.5", input: { messages } },
+    });
+    expect(await done.json()).toMatchObject({
+      state: "Completed",
+      result: { response: "Hi you" },
+      provider: "moonshot",
+      model: "moonshot/kimi-k2.5",
+    });
+    moonshot.next(json({ error: { message: "down" } }, { status: 500 }));
+    const failed = await harness.call(path, {
+      body: { model: "moonshot/kimi-k2.5", input: { messages } },
+    });
+    expect(failed.status).toBe(502);
+    expect(await failed.json()).toMatchObject({
+      state: "Failed",
+      error: { code: "provider_unavailable" },
+      model: "moonshot/kimi-k2.5",
+      success: false,
+    });
+  });
+
+  it("run a model of Workers AI's client behind a gateway", async () => {
+    harness.coglet.play(speak);
+    const answer = await harness.call("/gateway/v1/a/g/workers-ai/run/acme/chat", {
+      body: { prompt: "x" },
+      headers: { "cf-aig-metadata": '{"team":"search"}' },
+    });
+    expect(await answer.json()).toMatchObject({ result: { response: "one two three" } });
+    await until("the call has ended", () =>
+      harness.events.some(({ type }) => type === "request-end"),
+    );
+  });
+
+  it("tells a missing key in the gateway's own shape", async () => {
+    const answer = await harness.call("/gateway/v1/a/g", {
+      body: "[]",
+      headers: { authorization: "" },
+    });
+    expect(answer.status).toBe(401);
+    expect(await answer.json()).toMatchObject({ success: false, error: [{ code: 2009 }] });
+  });
+
+  it("are named by env.AI.gateway(id).getUrl()", async () => {
+    const answer = await harness.call("/ai-gateway/gateways/prod/url/moonshot");
+    expect(await answer.json()).toMatchObject({
+      result: { url: `${harness.url}/gateway/v1/local/prod/moonshot` },
+    });
+  });
+});
