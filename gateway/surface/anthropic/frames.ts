@@ -133,6 +133,6 @@ class Blocks {
 }
 
 /** One event with its name, as Anthropic frames them. */
-export function frame(name: string, data: unknown): string {
+function frame(name: string, data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -2,7 +2,6 @@ import { conversationBytes } from "../../chat/conversation.ts";
 import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
 import type { GatewayError } from "../../errors.ts";
-import type { GatewayError } from "../../errors.ts";
 import { parseJsonObject, readBody, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson, startHeaders } from "../../http/respond.ts";
@@ -11,19 +10,17 @@ import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { estimatedTokens } from "../../usage/usage.ts";
 import { passThrough } from "../pass-through.ts";
-import { passThrough } from "../pass-through.ts";
 import { invalid } from "./blocks.ts";
-import { anthropicError } from "./errors.ts";
-import { frame, messageFrames } from "./frames.ts";
+import { failureFrame, messageFrames } from "./frames.ts";
 import { wholeMessage } from "./message.ts";
 import { toChatRequest } from "./request.ts";
 
 /** `POST /v1/messages`: Anthropic's messages on any model that can chat. */
 export async function createMessage(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
+  const { requestId } = call;
   const bytes = await readBody(call.request);
-  const renderFailure = (failure: GatewayError): string =>
-    frame("error", anthropicError(failure, call.requestId));
+  const renderFailure = (failure: GatewayError): string => failureFrame(failure, requestId);
   if (await passThrough(call, services, { format: "messages", body: bytes, renderFailure })) return;
   const body = parseJsonObject(bytes);
   const request = toChatRequest(body, { needsMaxTokens: true });

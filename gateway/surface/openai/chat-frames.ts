@@ -1,4 +1,5 @@
-import type { ChatDelta, ChatReader, ChatResult, ToolCall } from "../../chat/reader.ts";
+import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
+import type { ChatDelta, ChatResult, ToolCall } from "../../chat/reader.ts";
 import type { Run } from "../../prediction/run.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
@@ -7,7 +8,8 @@ import { openAiError } from "./errors.ts";
 
 export interface ChatFacts {
   readonly run: Run;
-  readonly reader: ChatReader;
+  /** As the caller sent it. */
+  readonly request: ChatRequest;
   /** `chatcmpl-…`. */
   readonly id: string;
   /** The model as the caller named it. */
@@ -21,7 +23,8 @@ export function chatFrames(
   facts: ChatFacts,
   options: { readonly includeUsage: boolean },
 ): FrameRenderer {
-  const { run, reader } = facts;
+  const { run } = facts;
+  const reader = createChatReader(run, { request: facts.request });
   const usageField = options.includeUsage ? { usage: null } : {};
   const chunk = (delta: unknown, finishReason: string | null): string =>
     `data: ${JSON.stringify({

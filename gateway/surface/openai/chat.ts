@@ -27,7 +27,7 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
   const run = startRun(call, services, { model: found, input: chatInput(found.entry, body) });
   const facts: ChatFacts = {
     run,
-    reader: createChatReader(run, { request: body }),
+    request: body,
     id: `chatcmpl-${run.id}`,
     model,
     created: Math.floor(services.clock() / 1000),
@@ -88,7 +88,7 @@ async function stream(
   await follow({
     run: facts.run,
     response: call.response,
-    renderer: chatFrames(facts, { includeUsage: wantsUsage(body) }),
+    renderer: () => chatFrames(facts, { includeUsage: wantsUsage(body) }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,
@@ -96,10 +96,10 @@ async function stream(
 }
 
 async function complete(call: Call, facts: ChatFacts): Promise<void> {
-  const { run, reader } = facts;
+  const { run, request } = facts;
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
-  const { result } = reader.finish(outcome);
+  const { result } = createChatReader(run, { request }).finish(outcome);
   sendJson(call.response, {
     body: chatCompletion(facts, result),
     headers: {
