@@ -54,8 +54,49 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "models list",
     aliases: ["models"],
-    summary: "models that can be called",
-    load: async () => (await import("./models.ts")).modelsList,
+    summary: "the catalog: own models and third parties', with state and price",
+    load: async () => (await import("./models-list.ts")).modelsList,
+  },
+  {
+    name: "models show",
+    summary: "one model: who serves it, what it takes, what it costs, how long it starts",
+    load: async () => (await import("./models-list.ts")).modelsShow,
+  },
+  {
+    name: "models add",
+    summary: "add a provider's model, or all that it lists; callable at once",
+    load: async () => (await import("./models-change.ts")).modelsAdd,
+  },
+  {
+    name: "models remove",
+    aliases: ["models rm"],
+    summary: "take a third party's model out of the catalog",
+    load: async () => (await import("./models-change.ts")).modelsRemove,
+  },
+  {
+    name: "models alias",
+    summary: "give a model another name, or list such names",
+    load: async () => (await import("./models-change.ts")).modelsAlias,
+  },
+  {
+    name: "models price",
+    summary: "show or set what a model costs, own ones too",
+    load: async () => (await import("./models-change.ts")).modelsPrice,
+  },
+  {
+    name: "models refresh",
+    summary: "take newer facts and prices from a public list",
+    load: async () => (await import("./models-refresh.ts")).modelsRefresh,
+  },
+  {
+    name: "models export",
+    summary: "write what another gateway needs to call models here: LiteLLM, Bifrost, Portkey, …",
+    load: async () => (await import("./models-export.ts")).modelsExport,
+  },
+  {
+    name: "models register",
+    summary: "register models at another gateway by its admin API; again, to update them",
+    load: async () => (await import("./models-export.ts")).modelsRegister,
   },
   {
     name: "versions",
@@ -114,6 +155,33 @@ export const commands: readonly CommandEntry[] = [
     aliases: ["keys rm"],
     summary: "revoke an API key at once",
     load: async () => (await import("./keys.ts")).keysRevoke,
+  },
+  {
+    name: "providers list",
+    aliases: ["providers"],
+    summary: "third-party providers, without their keys",
+    load: async () => (await import("./providers.ts")).providersList,
+  },
+  {
+    name: "providers add",
+    summary: "add or change a provider: a known one by its name, or any OpenAI-compatible base URL",
+    load: async () => (await import("./providers.ts")).providersAdd,
+  },
+  {
+    name: "providers remove",
+    aliases: ["providers rm"],
+    summary: "remove a provider with its key",
+    load: async () => (await import("./providers.ts")).providersRemove,
+  },
+  {
+    name: "providers test",
+    summary: "ask a provider something free: can it be reached, does it take the key",
+    load: async () => (await import("./providers.ts")).providersTest,
+  },
+  {
+    name: "providers rotate",
+    summary: "encrypt all stored provider keys anew",
+    load: async () => (await import("./providers.ts")).providersRotate,
   },
   {
     name: "doctor",

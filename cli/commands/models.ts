@@ -11,23 +11,6 @@ interface VersionLine {
   readonly card: { readonly task: string; readonly description: string };
 }
 
-export const modelsList: Command = {
-  usage: "",
-  async run({ context }) {
-    const platform = await connectPlatform(context);
-    const report = (await platform.call("GET", "/api/v1/models")) as {
-      models: readonly { id: string; live?: VersionLine }[];
-    };
-    const rows = report.models.map(({ id, live }) => [
-      id,
-      live === undefined ? "" : `v${live.number}`,
-      live?.card.task ?? "",
-      live?.card.description ?? "",
-    ]);
-    context.output.answer(formatTable(rows), report);
-  },
-};
-
 export const versions: Command = {
   usage: "OWNER/NAME",
   positionals: { min: 1, max: 1 },
