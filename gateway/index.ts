@@ -28,3 +28,11 @@ export type {
 export { chatFormats } from "./chat/conventions.ts";
 export { checkChatTemplate } from "./chat/template.ts";
 export { readProviderFile, type ProviderFile } from "./upstream/provider/provider-file.ts";
+export type { ExportedDocument, ExportModel, ExportOptions, SkippedModel } from "./export/model.ts";
+export { exportModels, exportTargets, type ExportTarget } from "./export/targets.ts";
+export {
+  registerModels,
+  registerTargets,
+  type RegisterTarget,
+} from "./export/register/register.ts";
+export type { Registration, RegistrationStep } from "./export/register/registration.ts";
