@@ -8,7 +8,9 @@ import {
   createGateway,
   type CatalogEntry,
   type Deadlines,
+  type Deployments,
   type Gateway,
+  type GatewayOptions,
   type GatewayEvent,
   type Lease,
   type LeaseStart,
@@ -199,14 +201,20 @@ export async function startHarness(
     readonly deadlines?: Partial<Deadlines>;
     readonly models?: readonly CatalogEntry[];
     readonly predictions?: MemoryPredictions;
+    /** Private hosts that callers' URLs may name. */
+    readonly allowedHosts?: readonly string[];
+    readonly webhookLimits?: GatewayOptions["webhookLimits"];
+    readonly deployments?: Deployments;
     readonly providers?: Providers;
+    /** Data directory of a gateway that was killed; it stays when this one closes. */
+    readonly directory?: string;
   } = {},
 ): Promise<Harness> {
   const coglet = await startFakeCoglet();
   const upstream = new FakeUpstream();
   upstream.origin = coglet.origin;
   const predictions = options.predictions ?? new MemoryPredictions();
-  const directory = await mkdtemp(join(tmpdir(), "byom-gateway-"));
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "byom-gateway-")));
   const models = options.models ?? [chatModel, ocrModel];
   const events: GatewayEvent[] = [];
   let ids = 0;
@@ -223,6 +231,9 @@ export async function startHarness(
             : undefined,
     },
     predictions,
+    allowedHosts: options.allowedHosts ?? [],
+    ...(options.webhookLimits === undefined ? {} : { webhookLimits: options.webhookLimits }),
+    ...(options.deployments === undefined ? {} : { deployments: options.deployments }),
     dataDirectory: directory,
     clock: () => now,
     idSource: () => `id${(ids += 1)}`,
@@ -258,7 +269,7 @@ export async function startHarness(
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await coglet.close();
-      await rm(directory, { recursive: true, force: true });
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
 }

@@ -115,6 +115,8 @@ export class ResponseEvents {
 
   #take(delta: ChatDelta): readonly ResponseEvent[] {
     if (delta.type === "tool_call") return this.#takeCall(delta);
+    // The space between a text and the calls after it is no message of its own.
+    if (this.#open === undefined && this.#calls.size > 0 && delta.text.trim() === "") return [];
     const kind = delta.type === "text" ? "message" : "reasoning";
     const events: ResponseEvent[] = [];
     if (this.#open?.kind !== kind) {
