@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { matches, viewModel, type CatalogSources } from "../catalog/view.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
-import { formatModels } from "../catalog/formats/format.ts";
+import { formatModels, unknownFormat } from "../catalog/formats/format.ts";
 import { ownMetadataSchema } from "../catalog/own-metadata.ts";
 import { readSheet } from "../catalog/sheet/read-sheet.ts";
 import { upstreamKey } from "../catalog/sheet/sheet.ts";
@@ -142,11 +142,8 @@ function listModels(admin: AdminCall): unknown {
     return { models: entries.map((entry) => viewModel(entry, sources, { withSchemas })) };
   }
   const list = formatModels(format, entries, { apiUrl: `${call.baseUrl}/v1` });
-  if (list !== undefined) return list;
-  throw new GatewayError("invalid_request", `There is no format ${format}.`, {
-    parameter: "format",
-    hint: "Known are openrouter, models.dev and cloudflare.",
-  });
+  if (list === undefined) throw unknownFormat(format);
+  return list;
 }
 
 function findEntry({ administration, call }: AdminCall, name: string): CatalogEntry {

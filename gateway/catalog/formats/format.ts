@@ -1,3 +1,4 @@
+import { GatewayError } from "../../errors.ts";
 import type { CatalogEntry } from "../entry.ts";
 import { cloudflareModels } from "./cloudflare.ts";
 import { modelsDevBlock } from "./models-dev.ts";
@@ -18,4 +19,11 @@ export function formatModels(
     return { success: true, errors: [], messages: [], result: cloudflareModels(entries) };
   }
   return undefined;
+}
+
+export function unknownFormat(format: string): GatewayError {
+  return new GatewayError("invalid_request", `There is no format ${format}.`, {
+    parameter: "format",
+    hint: "Known are openrouter, models.dev and cloudflare.",
+  });
 }
