@@ -96,6 +96,8 @@ export interface ProviderHttp {
   failure(status: number, body: unknown): GatewayError;
   /** Server-sent events as they come. @throws `GatewayError` `upstream_cut` when the stream breaks off */
   events(request: ProviderRequest): AsyncIterable<ProviderEvent>;
+  /** The lines of an answer as they come, without the empty ones: JSON of which each line is a value. */
+  lines(request: ProviderRequest): AsyncIterable<string>;
 }
 
 export interface ProviderRequest {
@@ -105,6 +107,8 @@ export interface ProviderRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON unless it is a `Buffer` or a `FormBody`. */
   readonly body?: unknown;
+  /** Not broken off when the call is aborted, so that what it began can be canceled; bounded in time nevertheless. */
+  readonly outlivesCall?: boolean;
   /** A file of the provider's: redirects are followed, the key goes to the provider's own origins only. */
   readonly isDownload?: boolean;
 }

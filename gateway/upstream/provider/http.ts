@@ -31,6 +31,8 @@ export interface ProviderHttpOptions {
 
 /** A request that is sent after the call's end, such as a cancel. */
 const afterwardsTimeoutMs = 2_000;
+/** A request that outlives its call: a little longer than any provider holds the line for a job that it has begun. */
+const outlivingTimeoutMs = 75_000;
 /** Hops from a provider's file to where it lies. */
 const redirectsMax = 3;
 
@@ -45,6 +47,7 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
     },
     bytes: (request) => whole(options, request, "*/*"),
     events: (request) => events(options, request),
+    lines: (request) => lines(options, request),
     async file(uri) {
       const inline = parseDataUri(uri);
       if (inline !== undefined) return inline;
@@ -110,6 +113,39 @@ async function* events(
   }
 }
 
+async function* lines(
+  options: ProviderHttpOptions,
+  request: ProviderRequest,
+): AsyncGenerator<string, void, void> {
+  const { body } = await send(options, request, { accept: "application/json", isStream: true });
+  const decoder = new TextDecoder();
+  let pieces: string[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const [last = "", ...ended] = decoder
+        .decode(chunk, { stream: true })
+        .split("\n")
+        .toReversed();
+      for (const line of ended.toReversed()) {
+        const whole = [...pieces, line].join("").trim();
+        pieces = [];
+        length = 0;
+        if (whole !== "") yield whole;
+      }
+      pieces.push(last);
+      length += last.length;
+      if (length > eventBytesMax) {
+        throw brokenAnswer(options.provider.name, `a line of more than ${eventBytesMax} bytes`);
+      }
+    }
+  } catch (error) {
+    throw translateNetworkFailure(error, { ...options, phase: "body" });
+  }
+  const rest = pieces.join("").trim();
+  if (rest !== "") yield rest;
+}
+
 /** Sends a request; the answer's status is 2xx, its body not read yet. */
 async function send(
   options: ProviderHttpOptions,
@@ -166,7 +202,7 @@ async function exchange(
         ...lowerCased(request.headers),
       },
       body: bytes ?? null,
-      signal,
+      signal: request.outlivesCall === true ? AbortSignal.timeout(outlivingTimeoutMs) : signal,
       headersTimeout: isPrompt ? deadlines.firstByteMs : 0,
       bodyTimeout: deadlines.idleMs,
     });

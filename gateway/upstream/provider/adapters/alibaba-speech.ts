@@ -2,6 +2,8 @@ import type { ProviderCall, ProviderResult } from "../adapter.ts";
 import { listAt, numberAt, promised, textAt } from "./answer.ts";
 import { given, Inputs } from "./inputs.ts";
 import { languageName } from "./language-name.ts";
+import { wholeSound } from "./sound-pieces.ts";
+import { voiceOf } from "./voice.ts";
 
 const path = "/api/v1/services/aigc/multimodal-generation/generation";
 
@@ -22,7 +24,7 @@ export async function alibabaSpeech(call: ProviderCall): Promise<ProviderResult>
     model,
     input: given({
       text,
-      voice: input.text("voice") ?? voiceDefault,
+      voice: voiceOf(call, input, voiceDefault),
       language_type: language === undefined ? undefined : languageName(language),
       instructions: input.text("instructions"),
     }),
@@ -31,7 +33,7 @@ export async function alibabaSpeech(call: ProviderCall): Promise<ProviderResult>
   const answer = await http.json({ method: "POST", path, body });
   const url = promised(textAt(answer.body, "output.audio.url"), http, "url of the audio");
   const characters = numberAt(answer.body, "usage.characters") ?? Array.from(text).length;
-  return { output: url, metrics: { characters } };
+  return { output: wholeSound(call, url), metrics: { characters } };
 }
 
 /** A transcript from Qwen3-ASR, in one answer. */

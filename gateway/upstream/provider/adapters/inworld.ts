@@ -1,7 +1,10 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
 import { base64DataUri } from "../data-uri.ts";
-import { numberAt, promised, textAt } from "./answer.ts";
+import { at, numberAt, promised, textAt } from "./answer.ts";
+import { parseEvent } from "./event-json.ts";
 import { given, Inputs, noSuchTask } from "./inputs.ts";
+import { isInPieces, soundPieces, wholeSound } from "./sound-pieces.ts";
+import { voiceOf } from "./voice.ts";
 
 /** Inworld requires a voice; its documents' examples speak with this one. */
 const voiceDefault = "Ashley";
@@ -18,7 +21,10 @@ const encodings: Readonly<Record<string, readonly [encoding: string, contentType
   mulaw: ["MULAW", "audio/basic"],
 };
 
-/** InWorld: speech, in one answer. */
+const path = "/tts/v1/voice";
+const countPath = "usage.processedCharactersCount";
+
+/** InWorld: speech, in one answer or in pieces. */
 export const inworld: ProviderAdapter = {
   id: "inworld",
   title: "InWorld",
@@ -36,15 +42,15 @@ async function speak(call: ProviderCall): Promise<ProviderResult> {
   const { http } = call;
   const input = new Inputs(call);
   const text = input.required("text");
-  const format = input.text("format") ?? "mp3";
-  const found = encodings[format.toLowerCase()];
+  const format = (input.text("format") ?? "mp3").toLowerCase();
+  const found = encodings[format];
   if (found === undefined) {
     throw input.wrong("format", `must be one of ${Object.keys(encodings).join(", ")}`);
   }
   const [audioEncoding, contentType] = found;
   const body = given({
     text,
-    voiceId: input.text("voice") ?? voiceDefault,
+    voiceId: voiceOf(call, input, voiceDefault),
     modelId: call.model,
     audioConfig: given({
       audioEncoding,
@@ -54,9 +60,39 @@ async function speak(call: ProviderCall): Promise<ProviderResult> {
     language: input.text("language"),
   });
   input.finish();
-  const answer = await http.json({ method: "POST", path: "/tts/v1/voice", body });
+  let characters = Array.from(text).length;
+  if (isInPieces(call, format)) {
+    const pieces = streamed(call, body, (counted) => (characters = counted));
+    return soundPieces(call, { contentType, pieces, metrics: () => ({ characters }) });
+  }
+  const answer = await http.json({ method: "POST", path, body });
   const audio = promised(textAt(answer.body, "audioContent"), http, "audioContent");
-  const characters =
-    numberAt(answer.body, "usage.processedCharactersCount") ?? Array.from(text).length;
-  return { output: base64DataUri(contentType, audio), metrics: { characters } };
+  characters = numberAt(answer.body, countPath) ?? characters;
+  return {
+    output: wholeSound(call, base64DataUri(contentType, audio)),
+    metrics: { characters },
+  };
+}
+
+/** The streamed answer: a line of JSON for each piece, or for what went wrong. */
+async function* streamed(
+  { http }: ProviderCall,
+  body: Readonly<Record<string, unknown>>,
+  onCount: (characters: number) => void,
+): AsyncGenerator<Buffer, void, void> {
+  for await (const line of http.lines({ method: "POST", path: `${path}:stream`, body })) {
+    const piece = parseEvent(http.provider, line);
+    const error = at(piece, "error");
+    if (error !== undefined) throw http.failure(statusOf(numberAt(error, "code")), { error });
+    const characters = numberAt(piece, `result.${countPath}`);
+    if (characters !== undefined) onCount(characters);
+    yield Buffer.from(textAt(piece, "result.audioContent") ?? "", "base64");
+  }
+}
+
+/** Of gRPC's codes, which stand within a stream instead of a status. */
+function statusOf(code: number | undefined): number {
+  if (code === 3) return 400;
+  if (code === 7 || code === 16) return 401;
+  return code === 8 ? 429 : 500;
 }

@@ -1,23 +1,11 @@
 import type { ProviderAdapter, ProviderCall, ProviderResult } from "../adapter.ts";
-import { toDataUri } from "../data-uri.ts";
-import { numberAt, promised, promisedSome, textAt, textsAt } from "./answer.ts";
+import { promisedSome, textsAt } from "./answer.ts";
 import { given, Inputs, noSuchTask } from "./inputs.ts";
-import { languageName } from "./language-name.ts";
 import { checkBaseResponse } from "./minimax-error.ts";
+import { minimaxSpeech } from "./minimax-speech.ts";
 import { minimaxVideo } from "./minimax-video.ts";
 import { runOpenAiTask } from "./openai-compatible.ts";
 import { underPath } from "./under-path.ts";
-
-/** MiniMax requires a voice; its own examples speak with this one. */
-const voiceDefault = "English_expressive_narrator";
-
-const contentTypes: Readonly<Record<string, string>> = {
-  mp3: "audio/mpeg",
-  wav: "audio/wav",
-  flac: "audio/flac",
-  pcm: "audio/pcm",
-  opus: "audio/ogg",
-};
 
 /** MiniMax: chat, speech, images, and videos as tasks that are polled. */
 export const minimax: ProviderAdapter = {
@@ -40,7 +28,7 @@ export const minimax: ProviderAdapter = {
           takesMore: true,
         });
       case "text-to-speech":
-        return speak(call);
+        return minimaxSpeech(call);
       case "text-to-image":
       case "image-to-image":
         return image(call);
@@ -52,46 +40,6 @@ export const minimax: ProviderAdapter = {
     }
   },
 };
-
-async function speak(call: ProviderCall): Promise<ProviderResult> {
-  const { http } = call;
-  const input = new Inputs(call);
-  const format = (input.text("format") ?? "mp3").toLowerCase();
-  const contentType = contentTypes[format];
-  if (contentType === undefined) {
-    throw input.wrong("format", `must be one of ${Object.keys(contentTypes).join(", ")}`);
-  }
-  const language = input.text("language");
-  const body = given({
-    model: call.model,
-    text: input.required("text"),
-    stream: false,
-    output_format: "hex",
-    voice_setting: given({
-      voice_id: input.text("voice") ?? voiceDefault,
-      speed: input.number("speed"),
-    }),
-    audio_setting: given({ format, sample_rate: input.number("sample_rate") }),
-    language_boost: language === undefined ? undefined : languageBoost(language),
-  });
-  input.finish();
-  const answer = await http.json({ method: "POST", path: "/v1/t2a_v2", body });
-  checkBaseResponse(http, answer.body);
-  const audio = promised(textAt(answer.body, "data.audio"), http, "audio");
-  const lengthMs = numberAt(answer.body, "extra_info.audio_length");
-  return {
-    output: toDataUri({ contentType, bytes: Buffer.from(audio, "hex") }),
-    metrics: given({
-      characters: numberAt(answer.body, "extra_info.usage_characters"),
-      seconds: lengthMs === undefined ? undefined : lengthMs / 1000,
-    }),
-  };
-}
-
-/** Cantonese is the one language with a name of its own. */
-function languageBoost(language: string): string {
-  return language === "yue" ? "Chinese,Yue" : languageName(language);
-}
 
 async function image(call: ProviderCall): Promise<ProviderResult> {
   const { http } = call;

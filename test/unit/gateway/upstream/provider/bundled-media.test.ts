@@ -15,6 +15,7 @@ import {
   runway as runwayModels,
   vidu as viduModels,
 } from "../../../../../gateway/catalog/bundled/media.ts";
+import { standardShape } from "../../../../../gateway/catalog/standard-schemas.ts";
 import type { AdapterId } from "../../../../../gateway/upstream/provider/adapter.ts";
 import { adapters } from "../../../../../gateway/upstream/provider/adapters/index.ts";
 import type { ProviderDouble } from "../../../../support/provider-double.ts";
@@ -67,6 +68,7 @@ describe.each(providers)("bundled models of %s", (id: AdapterId, models, start) 
       model,
       task: entry.task,
       input,
+      isStreaming: standardShape(entry.task).isStreaming,
       baseUrl: double.baseUrl,
     });
     expect(output).toBeTruthy();

@@ -200,6 +200,7 @@ describe("Alibaba Cloud", () => {
       ...video,
       model: "qwen3-tts-instruct-flash",
       task: "text-to-speech",
+      isStreaming: false,
       input: { text: "Guten Abend", language: "de", voice: "Ethan", instructions: "tired" },
       baseUrl: double.baseUrl,
     });

@@ -4,13 +4,14 @@ import { inworld } from "../../../../../../gateway/upstream/provider/adapters/in
 import { fail, json } from "../../../../../support/provider-double.ts";
 import { runAdapter } from "../../../../../support/run-adapter.ts";
 import { failureOf } from "../doubles/expect-failure.ts";
-import { startInworldDouble } from "../doubles/inworld.ts";
+import { inworldLines, startInworldDouble } from "../doubles/inworld.ts";
 
 const call = {
   adapter: inworld,
   model: "inworld-tts-1.5-max",
   task: "text-to-speech",
   input: { text: "Hello" },
+  isStreaming: false,
 } as const;
 
 describe("InWorld", () => {
@@ -46,6 +47,58 @@ describe("InWorld", () => {
       language: "de-DE",
     });
     expect(output).toMatch(/^data:audio\/ogg;base64,/);
+  });
+
+  test("OpenAI's voice, which its clients cannot leave out, is no choice; the log says so", async () => {
+    await using double = await startInworldDouble();
+    const input = { text: "Hi", voice: "alloy" };
+    const { logs } = await runAdapter({ ...call, input, baseUrl: double.baseUrl });
+    expect(double.requests[0]?.body).toMatchObject({ voiceId: "Ashley" });
+    expect(logs).toEqual(["voice alloy: spoken by Ashley"]);
+  });
+
+  test("for a reader who hears along, pieces come as they are made", async () => {
+    await using double = await startInworldDouble();
+    const input = { text: "Hello wörld" };
+    const { output, emitted, metrics } = await runAdapter({
+      ...call,
+      input,
+      isStreaming: true,
+      baseUrl: double.baseUrl,
+    });
+    expect(double.requests[0]?.path).toBe("/tts/v1/voice:stream");
+    const piece = (text: string): string =>
+      `data:audio/mpeg;base64,${Buffer.from(text).toString("base64")}`;
+    expect(emitted).toEqual([piece("Hello "), piece("wörld")]);
+    expect(output).toEqual(emitted);
+    expect(metrics).toEqual({ characters: 11 });
+  });
+
+  test("a format whose pieces cannot follow each other comes whole", async () => {
+    await using double = await startInworldDouble();
+    const input = { text: "Hi", format: "wav" };
+    const { output } = await runAdapter({
+      ...call,
+      input,
+      isStreaming: true,
+      baseUrl: double.baseUrl,
+    });
+    expect(double.requests[0]?.path).toBe("/tts/v1/voice");
+    expect(output).toEqual([`data:audio/wav;base64,${Buffer.from("Hi").toString("base64")}`]);
+  });
+
+  test("an error within the stream, and a stream without sound, are no speech", async () => {
+    await using double = await startInworldDouble();
+    const speak = (): Promise<unknown> =>
+      runAdapter({ ...call, isStreaming: true, baseUrl: double.baseUrl });
+    double.next(
+      inworldLines([{ error: { code: 8, message: "Too many characters", details: [] } }]),
+      inworldLines([]),
+    );
+    const limited = await failureOf(speak());
+    expect(limited.code).toBe("rate_limited");
+    expect(limited.message).toMatch(/Too many characters/);
+    expect((await failureOf(speak())).code).toBe("upstream_cut");
   });
 
   test("what InWorld has no input for is refused", async () => {

@@ -9,6 +9,7 @@ import {
   minimaxError,
   minimaxV2Waiting,
   minimaxWaiting,
+  spoken,
   startMinimaxDouble,
 } from "../doubles/minimax.ts";
 
@@ -23,6 +24,7 @@ const speech = {
   model: "speech-2.8-hd",
   task: "text-to-speech",
   input: { text: "Bonjour" },
+  isStreaming: false,
 } as const;
 const chat = {
   adapter: minimax,
@@ -68,6 +70,24 @@ describe("MiniMax", () => {
     });
     expect(output).toBe(`data:audio/mpeg;base64,${Buffer.from("sound").toString("base64")}`);
     expect(metrics).toEqual({ characters: 12, seconds: 1.25 });
+  });
+
+  test("for a reader who hears along, pieces come as they are made", async () => {
+    await using double = await startMinimaxDouble();
+    const streamed = { ...speech, isStreaming: true, baseUrl: double.baseUrl };
+    const { output, emitted, metrics } = await runAdapter(streamed);
+    expect(double.requests[0]?.body).toMatchObject({
+      stream: true,
+      stream_options: { exclude_aggregated_audio: true },
+    });
+    const sounds = ["so", "und"].map((text) => Buffer.from(text).toString("base64"));
+    expect(emitted).toEqual(sounds.map((sound) => `data:audio/mpeg;base64,${sound}`));
+    expect(output).toEqual(emitted);
+    expect(metrics).toEqual({ characters: 12, seconds: 1.25 });
+    double.next(sse([spoken("so", 1)]));
+    expect((await failureOf(runAdapter(streamed))).code).toBe("upstream_cut");
+    double.next(sse([minimaxError(1042, "too many invisible characters")]));
+    expect((await failureOf(runAdapter(streamed))).code).toBe("invalid_input");
   });
 
   test.each([

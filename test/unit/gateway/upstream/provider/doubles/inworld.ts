@@ -4,6 +4,7 @@ import {
   fail,
   json,
   startProviderDouble,
+  type DoubleAnswer,
   type ProviderDouble,
 } from "../../../../../support/provider-double.ts";
 
@@ -19,6 +20,19 @@ const body = z.strictObject({
   language: z.string().optional(),
 });
 
+/** Lines of JSON, cut where lines and letters do not end. */
+export function inworldLines(values: readonly unknown[]): DoubleAnswer {
+  return async (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const bytes = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(""));
+    for (let from = 0; from < bytes.length; from += 7) {
+      await new Promise<void>((resolve) =>
+        response.write(bytes.subarray(from, from + 7), () => resolve()),
+      );
+    }
+    response.end();
+  };
+}
 /** InWorld's synthesis (@inworld/tts 1.1.1): the audio of the double is the text itself. */
 export function startInworldDouble(): Promise<ProviderDouble> {
   return startProviderDouble({
@@ -35,6 +49,19 @@ export function startInworldDouble(): Promise<ProviderDouble> {
             audioContent: Buffer.from(text).toString("base64"),
             usage: { processedCharactersCount: text.length, modelId },
           });
+        },
+      },
+      {
+        method: "POST",
+        path: "/tts/v1/voice:stream",
+        body,
+        answer: ({ body: sent }) => {
+          const { text, modelId } = body.parse(sent);
+          const usage = { processedCharactersCount: text.length, modelId };
+          const pieces = text.split(/(?<=\s)/).map((word) => ({
+            result: { audioContent: Buffer.from(word).toString("base64"), usage },
+          }));
+          return inworldLines(pieces);
         },
       },
     ],

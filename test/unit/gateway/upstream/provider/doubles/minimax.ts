@@ -3,17 +3,16 @@ import { z } from "zod";
 import {
   fail,
   json,
+  sse,
   startProviderDouble,
   type ProviderDouble,
 } from "../../../../../support/provider-double.ts";
 import { answerCompatibleChat, compatibleChat } from "./openai-chat-part.ts";
 import { steps } from "./steps.ts";
 
-const speech = z.strictObject({
+const speechShared = {
   model: z.enum(["speech-2.8-hd", "speech-2.8-turbo", "speech-2.6-hd", "speech-02-hd"]),
   text: z.string().min(1).max(10_000),
-  stream: z.literal(false),
-  output_format: z.enum(["url", "hex"]),
   voice_setting: z.strictObject({
     voice_id: z.string(),
     speed: z.number().min(0.5).max(2).optional(),
@@ -27,7 +26,19 @@ const speech = z.strictObject({
   language_boost: z
     .enum(["Chinese", "Chinese,Yue", "English", "French", "German", "Japanese", "auto"])
     .optional(),
-});
+};
+const speech = z.discriminatedUnion("stream", [
+  z.strictObject({
+    ...speechShared,
+    stream: z.literal(false),
+    output_format: z.enum(["url", "hex"]),
+  }),
+  z.strictObject({
+    ...speechShared,
+    stream: z.literal(true),
+    stream_options: z.strictObject({ exclude_aggregated_audio: z.literal(true) }),
+  }),
+]);
 
 const file = z.string().regex(/^(?:https:\/\/|data:image\/)/);
 const side = z.int().min(512).max(2048).multipleOf(8).optional();
@@ -93,6 +104,17 @@ export const minimaxError = (status_code: number, status_msg: string): unknown =
   base_resp: { status_code, status_msg },
 });
 
+/** A sound, or a piece of one (status 1); the last says what was counted. */
+export function spoken(sound: string, status: 1 | 2): unknown {
+  const counted = { audio_length: 1_250, usage_characters: 12, audio_format: "mp3" };
+  return {
+    data: { audio: Buffer.from(sound).toString("hex"), status },
+    ...(status === 2 ? { extra_info: counted } : {}),
+    trace_id: "01b8",
+    base_resp: done,
+  };
+}
+
 /** MiniMax's platform (platform.minimax.io/docs/api-reference). */
 export function startMinimaxDouble(): Promise<ProviderDouble> {
   return startProviderDouble({
@@ -112,13 +134,10 @@ export function startMinimaxDouble(): Promise<ProviderDouble> {
         method: "POST",
         path: "/v1/t2a_v2",
         body: speech,
-        answer: () =>
-          json({
-            data: { audio: Buffer.from("sound").toString("hex"), status: 2 },
-            extra_info: { audio_length: 1_250, usage_characters: 12, audio_format: "mp3" },
-            trace_id: "01b8",
-            base_resp: done,
-          }),
+        answer: ({ body }) => {
+          if (!(body as { readonly stream: boolean }).stream) return json(spoken("sound", 2));
+          return sse([spoken("so", 1), spoken("und", 1), spoken("", 2)]);
+        },
       },
       {
         method: "POST",
