@@ -82,8 +82,8 @@ export function createPredictions(transport: Transport): Predictions {
     async create({ model, input, wait, signal, ...rest }) {
       const body = { version: model, input: await encodeInputs(input), ...rest };
       const request = jsonRequest("POST", body, signal);
-      const prefer = wait === undefined ? {} : { prefer: `wait=${Math.ceil(wait)}` };
-      const headers = { "content-type": "application/json", ...prefer };
+      const headers: Record<string, string> = { "content-type": "application/json" };
+      if (wait !== undefined) headers["prefer"] = `wait=${Math.ceil(wait)}`;
       return (await transport.json(root, { ...request, headers })) as Prediction<never>;
     },
     get,

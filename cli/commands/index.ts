@@ -89,6 +89,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./models-refresh.ts")).modelsRefresh,
   },
   {
+    name: "models types",
+    summary: "write TypeScript types of the models' inputs and answers, for byom/client",
+    load: async () => (await import("./models-types.ts")).modelsTypes,
+  },
+  {
     name: "models export",
     summary: "write what another gateway needs to call models here: LiteLLM, Bifrost, Portkey, …",
     load: async () => (await import("./models-export.ts")).modelsExport,
