@@ -3,8 +3,8 @@ const plainPattern = /^[A-Za-z_/][A-Za-z0-9_./@-]*$/;
 const wordsOfOtherTypes = /^(?:y|yes|n|no|true|false|on|off|null)$/i;
 
 /**
- * A value of maps, lists and scalars as YAML in block style. Strings that are not plain words are in JSON's quotes, which
- * are YAML's double quotes too (https://yaml.org/spec/1.2.2/#example-double-quoted-scalars).
+ * A value of maps, lists and scalars as YAML in block style. Strings that are not plain words are in quotes; JSON's are
+ * YAML's double quotes too (https://yaml.org/spec/1.2.2/#example-double-quoted-scalars).
  */
 export function renderYaml(value: unknown): string {
   return `${lines(value, 0).join("\n")}\n`;
@@ -36,9 +36,14 @@ function lines(value: unknown, depth: number): string[] {
 }
 
 function scalar(value: unknown): string {
+  // A YAML 1.1 reader, such as Python's, takes `6e-7` for a text and `6.0e-7` for the number.
+  if (typeof value === "number") return String(value).replace(/^(-?\d+)e/, "$1.0e");
   if (typeof value !== "string") return JSON.stringify(value);
-  const isPlain = plainPattern.test(value) && !wordsOfOtherTypes.test(value);
-  return isPlain ? value : JSON.stringify(value);
+  if (plainPattern.test(value) && !wordsOfOtherTypes.test(value)) return value;
+  // Templates over the file, such as decK's, would trip over backslashes before quotes.
+  const isSingleLine = /^[\x20-\x7e]*$/.test(value);
+  if (isSingleLine && /["\\]/.test(value)) return `'${value.replaceAll("'", "''")}'`;
+  return JSON.stringify(value);
 }
 
 function isNested(value: unknown): boolean {
