@@ -18,7 +18,7 @@ export const minimax: ProviderAdapter = {
     date: "2026-10-05",
   },
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
-  wirePaths: { "chat-completions": "/v1/chat/completions" },
+  // No wire paths: an answer with status 200 may still be a refusal, which must not pass through as an answer.
   run(call) {
     switch (call.task) {
       case "text-generation":

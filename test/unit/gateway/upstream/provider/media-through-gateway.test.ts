@@ -29,9 +29,11 @@ interface Served {
   readonly double: ProviderDouble;
   readonly model: string;
   readonly task: Task;
+  /** Instead of the task's shape. */
+  readonly entry?: Partial<CatalogEntry>;
 }
 
-function entryOf({ adapter, model, task }: Served): CatalogEntry {
+function entryOf({ adapter, model, task, entry }: Served): CatalogEntry {
   const { isStreaming, requestFormats, inputSchema, outputSchema } = standardShape(task);
   return {
     id: `${adapter.id}/${model}`,
@@ -46,6 +48,7 @@ function entryOf({ adapter, model, task }: Served): CatalogEntry {
     digest: `sha256:${"ef".repeat(32)}`,
     createdAt: "2026-11-01T00:00:00.000Z",
     upstreams: [{ kind: "provider", provider: adapter.id, model }],
+    ...entry,
   };
 }
 
@@ -174,6 +177,29 @@ test("speech answers OpenAI's audio/speech with the sound itself", async () => {
   expect(double.requests[0]?.body).toMatchObject({
     voiceId: "Dennis",
     audioConfig: { audioEncoding: "MP3" },
+  });
+});
+
+test("speech of a model whose entry yields pieces is heard piece by piece, and is one sound", async () => {
+  const double = await startInworldDouble();
+  const model = "inworld-tts-1.5-mini";
+  const outputSchema = {
+    type: "array",
+    items: { type: "string", format: "uri" },
+    "x-cog-array-type": "iterator",
+  };
+  const entry = { isStreaming: true, outputSchema };
+  const task = "text-to-speech";
+  const harness = await serve({ adapter: inworld, double, model, task, entry });
+  const response = await harness.call("/v1/audio/speech", {
+    body: { model: `inworld/${model}`, input: "Hello there you", voice: "alloy" },
+    headers: { "content-type": "application/json" },
+  });
+  expect(response.headers.get("content-type")).toBe("audio/mpeg");
+  expect(Buffer.from(await response.arrayBuffer()).toString()).toBe("Hello there you");
+  expect(double.requests[0]).toMatchObject({
+    path: "/tts/v1/voice:stream",
+    body: { voiceId: "Ashley" },
   });
 });
 
