@@ -10,8 +10,10 @@ import { openAiCompatible } from "./openai-compatible.ts";
 import { openAi } from "./openai.ts";
 import { pixverse } from "./pixverse.ts";
 import { recraft } from "./recraft.ts";
+import { replicate } from "./replicate.ts";
 import { runway } from "./runway.ts";
 import { vidu } from "./vidu.ts";
+import { workersAi } from "./workers-ai.ts";
 
 const all: readonly ProviderAdapter[] = [
   alibaba,
@@ -25,8 +27,10 @@ const all: readonly ProviderAdapter[] = [
   openAiCompatible,
   pixverse,
   recraft,
+  replicate,
   runway,
   vidu,
+  workersAi,
 ];
 
 /** Every provider that byom can speak to. */
