@@ -239,7 +239,7 @@ describe("a streamed chat completion", () => {
     const response = await harness.call("/v1/chat/completions", chat({ stream: true }));
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
-    while (!text.includes(": starting\n\n: starting\n\n")) {
+    while (!text.includes(": starting\n: starting\n")) {
       const { value, done } = (await reader?.read()) ?? { done: true, value: "" };
       if (done) break;
       text += value;
@@ -250,7 +250,7 @@ describe("a streamed chat completion", () => {
       if (done) break;
       text += value;
     }
-    expect(text).toContain(": starting\n\n: starting\n\n");
+    expect(text).toContain(": starting\n: starting\n");
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
   });
 });
