@@ -11,6 +11,7 @@ import {
   type Deployments,
   type Gateway,
   type GatewayOptions,
+  type KeyIdentity,
   type GatewayEvent,
   type Lease,
   type LeaseStart,
@@ -205,6 +206,8 @@ export async function startHarness(
     readonly allowedHosts?: readonly string[];
     readonly webhookLimits?: GatewayOptions["webhookLimits"];
     readonly deployments?: Deployments;
+    /** What `callKey` may do; default: call every model. */
+    readonly key?: KeyIdentity;
     readonly providers?: Providers;
     /** Data directory of a gateway that was killed; it stays when this one closes. */
     readonly directory?: string;
@@ -225,7 +228,7 @@ export async function startHarness(
     keys: {
       verify: (secret) =>
         secret === callKey
-          ? { id: "key-1", name: "app", scopes: ["call"] }
+          ? (options.key ?? { id: "key-1", name: "app", scopes: ["call"] })
           : secret === deployKey
             ? { id: "key-2", name: "ci", scopes: ["deploy"] }
             : undefined,
