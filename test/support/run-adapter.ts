@@ -1,6 +1,6 @@
 import type { RequestFormat, Task } from "../../gateway/catalog/entry.ts";
 import { defaultDeadlines, type Deadlines } from "../../gateway/limits.ts";
-import { createPools } from "../../gateway/upstream/pools.ts";
+import { createPools, type Pools } from "../../gateway/upstream/pools.ts";
 import type { ProviderAdapter, ProviderResult } from "../../gateway/upstream/provider/adapter.ts";
 import { createProviderHttp } from "../../gateway/upstream/provider/http.ts";
 
@@ -17,6 +17,8 @@ export interface AdapterRun {
   readonly isStreaming?: boolean;
   readonly signal?: AbortSignal;
   readonly deadlines?: Partial<Deadlines>;
+  /** Connections that stay when the call has ended; default: the call's own. */
+  readonly pools?: Pools;
   /** Called with each piece as it comes. */
   readonly onEmit?: (chunk: unknown) => void;
 }
@@ -33,7 +35,7 @@ export async function runAdapter(options: AdapterRun): Promise<AdapterAnswer> {
   const { adapter, baseUrl, key = "test-key-123456" } = options;
   const signal = options.signal ?? new AbortController().signal;
   const deadlines = { ...defaultDeadlines, ...options.deadlines };
-  const pools = createPools({ connectMs: deadlines.connectMs });
+  const pools = options.pools ?? createPools({ connectMs: deadlines.connectMs });
   const emitted: unknown[] = [];
   const logs: string[] = [];
   const pauses: number[] = [];
@@ -66,6 +68,6 @@ export async function runAdapter(options: AdapterRun): Promise<AdapterAnswer> {
     });
     return { ...result, emitted, logs, pauses };
   } finally {
-    await pools.close({ isForced: true });
+    if (options.pools === undefined) await pools.close({ isForced: true });
   }
 }

@@ -107,6 +107,8 @@ export interface ProviderRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON unless it is a `Buffer` or a `FormBody`. */
   readonly body?: unknown;
+  /** Looks a model up: a 404 says that there is none. */
+  readonly isModelPage?: boolean;
   /** Not broken off when the call is aborted, so that what it began can be canceled; bounded in time nevertheless. */
   readonly outlivesCall?: boolean;
   /** A file of the provider's: redirects are followed, the key goes to the provider's own origins only. */

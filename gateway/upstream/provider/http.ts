@@ -231,7 +231,7 @@ async function refusal(
     status: statusCode,
     headers,
     body: parsed,
-    isLookup: request.method !== "POST",
+    isLookup: request.method !== "POST" && request.isModelPage !== true,
   });
 }
 

@@ -102,7 +102,7 @@ async function propertiesOf(call: ProviderCall): Promise<Input | undefined> {
   const key = `${call.http.provider} ${path}`;
   const known = schemas.get(key);
   if (known !== undefined && Date.now() - known.at < schemaKeptMs) return known.properties;
-  const { body } = await call.http.json({ method: "GET", path });
+  const { body } = await call.http.json({ method: "GET", path, isModelPage: true });
   const schema = at(version === undefined ? at(body, "latest_version") : body, "openapi_schema");
   const found = at(schema, "components.schemas.Input.properties");
   const properties = isObject(found) ? found : undefined;
