@@ -20,7 +20,7 @@ export const init: Command = {
       type: "string",
       short: "t",
       value: "NAME",
-      help: `chat (a small language model, default) or ocr (reads text in pictures)`,
+      help: "chat (a small language model, default), ocr (reads text in pictures) or embeddings (of sentences)",
     },
     force: { type: "boolean", help: "overwrite files that exist" },
   },
@@ -77,6 +77,6 @@ async function findTemplate(name: string): Promise<string> {
 /** `-i` flags of the template's example, from the comment-free shape of its byom.yaml. */
 async function exampleInput(source: string): Promise<string> {
   const text = await readFile(join(source, "byom.yaml"), "utf8");
-  const match = /^\s+(image|prompt): "?(.+?)"?$/m.exec(text);
+  const match = /^\s+(image|prompt|texts): \[?"?(.+?)"?\]?$/m.exec(text);
   return match === null ? "" : `-i ${match[1]}='${match[2]}'`;
 }
