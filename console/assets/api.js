@@ -76,47 +76,67 @@ async function refusal(response) {
   return new ApiError(String(whole), { status, fields, code: problem.code });
 }
 
-const pageSize = 1000;
+const catalog = "/api/v1/catalog/models";
 
 /** Checks a key without keeping it. */
 export async function checkKey(key) {
-  await request(`${search}?per_page=1`, { key });
+  await request(catalog, { key });
 }
 
-const search = "/client/v4/accounts/local/ai/models/search";
-
-/** All models that can be called, in one shape, sorted by name. */
-export async function listModels({ signal } = {}) {
-  const models = [];
-  for (let page = 1; ; page += 1) {
-    const response = await request(`${search}?per_page=${pageSize}&page=${page}`, { signal });
-    const { result, result_info: info } = await response.json();
-    models.push(...result.map(fromSearch));
-    if (result.length === 0 || models.length >= (info?.total_count ?? 0)) break;
-  }
-  return models.toSorted((one, other) => one.id.localeCompare(other.id));
+/** The models that the key may call, sorted by name, without their schemas. */
+export async function listModels() {
+  const response = await request(catalog);
+  const { models } = await response.json();
+  return models.map(readModel).toSorted((one, other) => one.id.localeCompare(other.id));
 }
 
-function fromSearch(model) {
-  const properties = new Map((model.properties ?? []).map((one) => [one.property_id, one.value]));
-  const task = String(model.task?.name ?? "Other");
+/** One model with its schemas. */
+export async function getModel(id) {
+  const response = await request(`${catalog}/${id.split("/").map(encodeURIComponent).join("/")}`);
+  return readModel(await response.json());
+}
+
+const taskNames = {
+  "text-generation": "Text generation",
+  "text-embeddings": "Text embeddings",
+  "text-to-image": "Text to image",
+  "image-to-image": "Image to image",
+  "image-to-text": "Image to text",
+  "text-to-speech": "Text to speech",
+  "automatic-speech-recognition": "Speech recognition",
+  "text-to-video": "Text to video",
+  "image-to-video": "Image to video",
+};
+
+function readModel(model) {
   return {
-    id: String(model.name),
+    id: String(model.id),
+    name: String(model.name ?? ""),
     description: String(model.description ?? ""),
-    task,
-    isChat: task === "Text Generation",
-    hardware: properties.get("hardware") ?? "",
-    version: properties.get("version") ?? "",
-    contextLength: Number(properties.get("context_window") ?? 0),
-    prices: priceTexts(properties.get("price")),
-    input: model.schema?.input ?? {},
-    output: model.schema?.output ?? {},
+    task: taskNames[model.task] ?? "Other",
+    isChat: (model.requestFormats ?? []).includes("chat-completions"),
+    isOwn: model.origin === "own",
+    /** False: only with a provider key of one's own. */
+    isCallable: model.isCallable !== false,
+    providers: (model.upstreams ?? []).flatMap(({ provider }) =>
+      provider ? [String(provider)] : [],
+    ),
+    hardware: String(model.hardware ?? ""),
+    version: Number(model.version ?? 0),
+    state: String(model.health?.state ?? ""),
+    contextLength: Number(model.contextLength ?? 0),
+    prices: (model.prices ?? []).map(priceText),
+    starts: Object.entries(model.starts ?? {}).map(([mode, { medianMs }]) => ({ mode, medianMs })),
+    example: model.example?.input,
+    input: model.inputSchema ?? {},
+    output: model.outputSchema ?? {},
   };
 }
 
-function priceTexts(prices) {
-  if (!Array.isArray(prices)) return [];
-  return prices.map(({ unit, price }) => `$${price} ${unit}`);
+/** `$0.15 per million input tokens`. */
+function priceText({ unit, per, usd }) {
+  const count = per === 1 ? "" : per === 1_000_000 ? "million " : `${per.toLocaleString("en")} `;
+  return `$${usd} per ${count}${unit.replaceAll("-", " ")}${per === 1 ? "" : "s"}`;
 }
 
 /** Begins a prediction of any model; it runs on whether or not anybody listens. */

@@ -1,4 +1,4 @@
-import { ApiError, checkKey, listModels, savedKey, saveKey } from "./api.js";
+import { ApiError, checkKey, getModel, listModels, savedKey, saveKey } from "./api.js";
 import { byId, element, fill } from "./dom.js";
 import { createList } from "./list.js";
 import { createModelView } from "./model.js";
@@ -64,9 +64,7 @@ function route({ isMoving = true } = {}) {
     notice("Choose a model", "Pick one from the list to read what it does and try it.", false);
     return;
   }
-  const model = models.find((one) => one.id === id);
-  document.title = `${id} · byom`;
-  if (model === undefined) {
+  if (!models.some((one) => one.id === id)) {
     notice(
       "There is no such model",
       `${id} is not among the models that this key may call.`,
@@ -74,6 +72,22 @@ function route({ isMoving = true } = {}) {
     );
     return;
   }
+  void openModel(id, { isMoving });
+}
+
+async function openModel(id, { isMoving }) {
+  document.title = `${id} · byom`;
+  fill(detail, element("p", { class: "dim" }, "Loading…"));
+  let model;
+  try {
+    model = await getModel(id);
+  } catch (error) {
+    if (chosenId() === id) notice("The model could not be read", error.message, false);
+    return;
+  }
+  // Somebody who clicks on has another model open by now.
+  if (chosenId() !== id) return;
+  open?.close();
   open = createModelView(model);
   fill(detail, open.view);
   if (isMoving) {

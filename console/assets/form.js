@@ -1,15 +1,15 @@
 import { element, fill, freshId } from "./dom.js";
 import { createField, FieldError } from "./form-fields.js";
-import { inputsOf } from "./schema.js";
+import { inputsOf, isObject } from "./schema.js";
 
 /** Inputs that are shown at once; the rest is behind "More inputs". */
 const shownMax = 8;
 
 /**
- * A form made from a model's input schema. `read()` resolves with the input, or undefined when a field is wrong (it is
+ * A form made from a model's input schema, with a button for its example. `read()` resolves with the input, or undefined when a field is wrong (it is
  * marked); `mark(fields)` shows what the platform said about inputs and gives back what belongs to no field.
  */
-export function createForm({ schema, onSubmit, onChange, label }) {
+export function createForm({ schema, example, onSubmit, onChange, label }) {
   const rows = inputsOf(schema).map((input) => createRow(input));
   const needed = rows.filter(({ input }) => input.isRequired);
   const others = rows.filter(({ input }) => !input.isRequired);
@@ -21,6 +21,13 @@ export function createForm({ schema, onSubmit, onChange, label }) {
     element("summary", {}, `More inputs (${hidden.length})`),
     hidden.map(({ view }) => view),
   );
+  const isFillable = isObject(example) && Object.keys(example).length > 0;
+  const fillIn = () => {
+    for (const { input, field } of rows) {
+      if (Object.hasOwn(example, input.name)) field.write(example[input.name]);
+    }
+    onChange?.();
+  };
   const submit = element("button", { type: "submit", class: "button primary" }, label);
   const form = element(
     "form",
@@ -40,7 +47,17 @@ export function createForm({ schema, onSubmit, onChange, label }) {
     rows.length === 0 && element("p", { class: "dim" }, "This model takes no input."),
     shown.map(({ view }) => view),
     hidden.length > 0 && more,
-    element("div", { class: "row" }, submit),
+    element(
+      "div",
+      { class: "row" },
+      submit,
+      isFillable &&
+        element(
+          "button",
+          { type: "button", class: "button quiet", onclick: fillIn },
+          "Fill in the example",
+        ),
+    ),
   );
 
   async function collect({ isMarking }) {
@@ -67,12 +84,6 @@ export function createForm({ schema, onSubmit, onChange, label }) {
     read: () => collect({ isMarking: true }),
     /** What is filled in so far, for code samples. */
     peek: async () => (await collect({ isMarking: false })) ?? {},
-    write(values) {
-      for (const { input, field } of rows) {
-        if (Object.hasOwn(values, input.name)) field.write(values[input.name]);
-      }
-      onChange?.();
-    },
     mark(fields) {
       const rest = [];
       let first;

@@ -8,14 +8,16 @@ export function createList({ hrefOf }) {
   const task = byId("task");
   const list = byId("models");
   const count = byId("count");
+  const callable = byId("callable");
   let models = [];
   let current = "";
 
   function render() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = models.filter((model) => {
+      if (callable.checked && !model.isCallable && model.id !== current) return false;
       if (task.value !== allTasks && model.task !== task.value) return false;
-      const text = `${model.id} ${model.description} ${model.task}`.toLowerCase();
+      const text = `${model.id} ${model.name} ${model.description} ${model.task}`.toLowerCase();
       return words.every((word) => text.includes(word));
     });
     count.textContent = countText(found.length, models.length);
@@ -42,6 +44,7 @@ export function createList({ hrefOf }) {
 
   search.addEventListener("input", render);
   task.addEventListener("change", render);
+  callable.addEventListener("change", render);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
 
   return {

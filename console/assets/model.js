@@ -2,6 +2,7 @@ import { createChatPanel } from "./chat.js";
 import { element, fill, tabs } from "./dom.js";
 import { createPredictionPanel } from "./prediction.js";
 import { createSnippets } from "./snippets.js";
+import { formatMs } from "./timing.js";
 
 /** Everything about one model: what it is, a way to try it, and how to call it in code. */
 export function createModelView(model) {
@@ -37,6 +38,12 @@ export function createModelView(model) {
         factsOf(model).map((fact) => element("span", { class: "chip" }, fact)),
       ),
       model.description !== "" && element("p", { class: "description" }, model.description),
+      !model.isCallable &&
+        element(
+          "p",
+          { class: "hint" },
+          `This platform has no key of ${model.providers.join(" or ")}: \`byom providers add\` takes one.`,
+        ),
     ),
     tabs({
       label: "Ways to try it",
@@ -74,8 +81,11 @@ export function createModelView(model) {
 function factsOf(model) {
   return [
     model.task,
-    model.hardware !== "" && model.hardware,
-    model.version !== "" && model.version !== "0" && `version ${model.version}`,
+    ...model.providers.map((name) => `by ${name}`),
+    model.hardware,
+    model.version > 0 && model.isOwn && `version ${model.version}`,
+    model.state,
+    ...model.starts.map(({ mode, medianMs }) => `${mode} in ${formatMs(medianMs)}`),
     model.contextLength > 0 && `${model.contextLength.toLocaleString("en")} tokens of context`,
     ...model.prices,
   ].filter(Boolean);

@@ -31,6 +31,7 @@ export function createPredictionPanel({ model, onInput }) {
 
   const form = createForm({
     schema: model.input,
+    example: model.example,
     label: "Run",
     onSubmit: () => void run(),
     onChange: () => onInput(form),

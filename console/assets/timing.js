@@ -1,7 +1,7 @@
 import { element } from "./dom.js";
 
 const modeWords = {
-  warm: "an instance was ready",
+  running: "an instance was running",
   resumed: "resumed from pause",
   restored: "restored from its snapshot",
   cold: "started cold",

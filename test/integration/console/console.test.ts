@@ -1,15 +1,11 @@
 // The page at /models in a real browser, over a real gateway and a fake instance. What a person loses when one of these
 // fails: finding a model, trying it, seeing what it made, reading why it refused, or their key to a hostile model card.
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
-import { createConsole } from "../../../console/index.ts";
-import { callKey, startHarness, type Harness } from "../../unit/gateway/harness.ts";
 import { browserPath, hasBrowser, launchBrowser } from "./browser.ts";
-import { attack, hostile, models, picture, silence } from "./models.ts";
+import { attack, hostile, picture, silence } from "./models.ts";
+import { callKey, startConsolePlatform, type ConsolePlatform } from "./platform.ts";
 
 if (!hasBrowser) {
   console.log(
@@ -19,8 +15,7 @@ if (!hasBrowser) {
 
 describe.skipIf(!hasBrowser)("the console", () => {
   let browser: Browser;
-  let harness: Harness;
-  let server: Server;
+  let harness: ConsolePlatform;
   let context: BrowserContext;
   let page: Page;
   let origin = "";
@@ -36,17 +31,8 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await browser.close();
   });
   beforeEach(async () => {
-    harness = await startHarness({ models });
-    const serveConsole = createConsole();
-    server = createServer((request, response) => {
-      const path = request.url?.split("?", 1)[0] ?? "/";
-      if (serveConsole(request, response, path)) return;
-      void harness.gateway.handle(request, response).then((isHandled) => {
-        if (!isHandled) response.writeHead(404).end();
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    harness = await startConsolePlatform();
+    origin = harness.url;
     context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     page = await context.newPage();
     complaints = [];
@@ -69,8 +55,6 @@ describe.skipIf(!hasBrowser)("the console", () => {
   });
   afterEach(async () => {
     await context.close();
-    server.closeAllConnections();
-    server.close();
     await harness.close();
     expect(complaints).toEqual([]);
     expect(strangers).toEqual([]);
@@ -96,11 +80,23 @@ describe.skipIf(!hasBrowser)("the console", () => {
     await page.getByLabel("Search").fill("TEXT acme aloud");
     await eventually(() => links.allTextContents()).toEqual(["acme/speaker"]);
     await page.getByLabel("Search").fill("");
-    await page.getByLabel("Task").selectOption("Text-to-Image");
+    await page.getByLabel("Task").selectOption("Text to image");
     await eventually(() => links.allTextContents()).toEqual(["acme/painter"]);
-    expect(await page.getByRole("status").first().textContent()).toBe("1 of 5 models");
+    expect(await page.getByRole("status").first().textContent()).toMatch(/^1 of \d+ models$/);
     await page.getByLabel("Search").fill("nothing like it");
     await eventually(() => page.locator("#count").textContent()).toContain("No model fits");
+  });
+
+  it("shows a third party's models when asked for what cannot be called yet, and what is missing", async () => {
+    await enter();
+    await page.locator(".model-link").first().waitFor();
+    await page.getByLabel("Only what can be called now").uncheck();
+    await page.getByLabel("Search").fill("kimi");
+    const link = page.locator(".model-link", { hasText: "kimi" }).first();
+    const name = await link.locator(".model-name").textContent();
+    await link.click();
+    await page.getByRole("heading", { name: name ?? "" }).waitFor();
+    await eventually(() => page.locator(".hint").textContent()).toContain("byom providers add");
   });
 
   it("keeps the key in this tab only, over a reload, and forgets it when asked", async () => {
@@ -246,7 +242,8 @@ describe.skipIf(!hasBrowser)("the console", () => {
   it("plays sound", async () => {
     harness.coglet.play((prediction) => prediction.complete({ output: silence() }));
     await enter("#/acme/speaker");
-    await page.getByLabel("text required").fill("hush");
+    await page.getByRole("button", { name: "Fill in the example" }).click();
+    expect(await page.getByLabel("text required").inputValue()).toBe("hush");
     await page.getByRole("button", { name: "Run" }).click();
     const audio = output().locator("audio");
     await audio.waitFor();
@@ -350,7 +347,7 @@ describe.skipIf(!hasBrowser)("the console", () => {
     `);
     expect(nameless).toEqual([]);
     await page.getByLabel("Search").focus();
-    for (let step = 0; step < 2; step += 1) await page.keyboard.press("Tab");
+    for (let step = 0; step < 3; step += 1) await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement.className")).toBe("model-link");
     await page.keyboard.press("Enter");
     await eventually(() => page.evaluate("document.activeElement.textContent")).toBe("acme/chat");

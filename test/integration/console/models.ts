@@ -34,6 +34,7 @@ export const speaker: CatalogEntry = {
   ...painter,
   id: "acme/speaker",
   description: "Reads text aloud",
+  example: { input: { text: "hush" } },
   task: "text-to-speech",
   inputSchema: { type: "object", required: ["text"], properties: { text: { type: "string" } } },
 };
