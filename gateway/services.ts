@@ -18,6 +18,7 @@ import { ResponseKeeper } from "./surface/openai/responses/keeper.ts";
 import { openResponseStore } from "./surface/openai/responses/store.ts";
 import { predictionBody } from "./surface/replicate/prediction.ts";
 import type { Pools } from "./upstream/pools.ts";
+import { createFetchFile } from "./upstream/provider/fetch-file.ts";
 import { webhookLimits } from "./webhook/limits.ts";
 import { openWebhookSecret } from "./webhook/secret.ts";
 import { Webhooks } from "./webhook/webhooks.ts";
@@ -73,6 +74,7 @@ export function createServices(
     streamsDirectory,
     onEvent,
     prepareInput: (input) => files.inline(input),
+    fetchFile: createFetchFile({ allow: allowedHosts, connectMs: deadlines.connectMs }),
     detachOutput: (output, predictionId) => files.detach(output, predictionId),
     webhooks,
   });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { fromAcquireError, GatewayError } from "../errors.ts";
 import {
+  acceptedQueueMs,
   acceptedRetryDelayMs,
   acceptedRetryMs,
   startAttemptsMax,
@@ -12,7 +13,8 @@ import { cancelPrediction } from "../upstream/cancel.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { predict } from "../upstream/predict.ts";
 import { forwardStream } from "../upstream/provider/forward-stream.ts";
-import type { Providers } from "../upstream/provider/providers.ts";
+import type { FetchFile } from "../upstream/provider/fetch-file.ts";
+import type { Provider, Providers } from "../upstream/provider/providers.ts";
 import { runOnProvider } from "../upstream/provider/run-provider.ts";
 import { chooseTarget } from "../upstream/provider/target.ts";
 import { NotBegunError } from "../upstream/translate.ts";
@@ -31,6 +33,8 @@ export interface ExecuteOptions {
   readonly prepareInput: (
     input: Readonly<Record<string, unknown>>,
   ) => Promise<Readonly<Record<string, unknown>>>;
+  /** Gets a file that a caller named by URL, for a third party that takes bytes only. */
+  readonly fetchFile: FetchFile;
   /** An instance has been found for the run. */
   readonly onServed: (lease: Lease) => void;
 }
@@ -63,8 +67,7 @@ async function attempt(options: ExecuteOptions): Promise<void> {
   }
   const input = await options.prepareInput(run.request.input);
   if (target.kind === "provider") {
-    const { pools, deadlines } = options;
-    await runOnProvider({ run, input, pools, deadlines, ...target });
+    await runOnThirdParty(options, { ...target, input, deadline });
     return;
   }
   for (let tries = 1; ; tries += 1) {
@@ -85,10 +88,39 @@ async function attempt(options: ExecuteOptions): Promise<void> {
   }
 }
 
+/** A third party that limits the rate, or is not reached, is tried again for an accepted prediction that has not begun. */
+async function runOnThirdParty(
+  options: ExecuteOptions,
+  target: {
+    readonly provider: Provider;
+    readonly model: string;
+    readonly input: Readonly<Record<string, unknown>>;
+    readonly deadline: number;
+  },
+): Promise<void> {
+  const { run, pools, deadlines, fetchFile, clock } = options;
+  const { provider, model, input, deadline } = target;
+  for (;;) {
+    try {
+      await runOnProvider({ run, provider, model, input, pools, deadlines, fetchFile });
+      return;
+    } catch (error) {
+      const hasBegun = run.log.length > 0 || !GatewayError.from(error).isRetryable;
+      if (hasBegun || !run.request.isRecorded || run.signal.aborted || clock() > deadline) {
+        throw error;
+      }
+      run.markUnsent();
+      const wantedMs = GatewayError.from(error).retryAfterMs ?? acceptedRetryDelayMs;
+      const delayMs = Math.max(wantedMs, startRetryDelayMs);
+      await sleep(delayMs, undefined, { signal: run.signal });
+    }
+  }
+}
+
 /** A slot on an instance; an accepted prediction waits longer than a caller who can be told to come back. */
 async function acquire(options: ExecuteOptions & { readonly modelId: string }): Promise<Lease> {
   const { run, upstream, clock } = options;
-  const deadline = clock() + acceptedRetryMs;
+  const beganAt = clock();
   for (;;) {
     run.signal.throwIfAborted();
     try {
@@ -105,7 +137,10 @@ async function acquire(options: ExecuteOptions & { readonly modelId: string }): 
     } catch (error) {
       run.signal.throwIfAborted();
       const failure = fromAcquireError(error);
-      if (!run.request.isRecorded || !failure.isRetryable || clock() > deadline) throw failure;
+      if (!run.request.isRecorded || !failure.isRetryable) throw failure;
+      // A full queue is no fault: what was accepted waits its turn.
+      const waitsMs = failure.code === "capacity" ? acceptedQueueMs : acceptedRetryMs;
+      if (clock() > beganAt + waitsMs) throw failure;
       await sleep(failure.retryAfterMs ?? acceptedRetryDelayMs, undefined, { signal: run.signal });
     }
   }

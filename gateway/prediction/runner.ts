@@ -36,6 +36,7 @@ export interface RunnerOptions {
   readonly streamsDirectory: string;
   readonly onEvent: OnGatewayEvent;
   readonly prepareInput: ExecuteOptions["prepareInput"];
+  readonly fetchFile: ExecuteOptions["fetchFile"];
   readonly detachOutput: RunHooks["detachOutput"];
   readonly webhooks: Pick<Webhooks, "onChange" | "onEnd">;
 }
@@ -85,7 +86,8 @@ export class PredictionRunner {
 
   /**
    * Takes up what a former process left: predictions that had not begun run again, with their context, version,
-   * deadline and webhook; begun ones are marked failed, for nobody knows what they have done.
+   * deadline and webhook. Begun ones are marked failed: coglet (0.23) cancels a prediction when its last connection
+   * breaks, as it does with the process, and how far the model came nobody knows.
    */
   recover(): void {
     for (const record of this.#options.predictions.unfinished()) {
@@ -191,6 +193,7 @@ export class PredictionRunner {
       deadlines: this.#options.deadlines,
       clock: this.#options.clock,
       prepareInput: this.#options.prepareInput,
+      fetchFile: this.#options.fetchFile,
       onServed: (lease) =>
         this.#options.onEvent({
           type: "prediction-start",

@@ -4,15 +4,10 @@ import { GatewayError } from "../../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
 import type { Pools } from "../pools.ts";
 import { createSseScanner } from "../sse-scanner.ts";
-import type {
-  ProviderAnswer,
-  ProviderEvent,
-  ProviderFile,
-  ProviderHttp,
-  ProviderRequest,
-} from "./adapter.ts";
+import type { ProviderAnswer, ProviderEvent, ProviderHttp, ProviderRequest } from "./adapter.ts";
 import { parseDataUri } from "./data-uri.ts";
 import { brokenAnswer, translateProviderFailure } from "./failure.ts";
+import type { FetchFile } from "./fetch-file.ts";
 import { FormBody } from "./form.ts";
 import { translateNetworkFailure } from "./network.ts";
 import type { Provider } from "./providers.ts";
@@ -26,7 +21,7 @@ export interface ProviderHttpOptions {
   readonly deadlines: Deadlines;
   readonly signal: AbortSignal;
   /** Gets what an URL in an input refers to, with the guard against private addresses; default: such an URL is refused. */
-  readonly fetchFile?: (url: string, signal: AbortSignal) => Promise<ProviderFile>;
+  readonly fetchFile?: FetchFile;
 }
 
 /** A request that is sent after the call's end, such as a cancel. */

@@ -4,6 +4,7 @@ import { GatewayError } from "../../errors.ts";
 import type { Deadlines } from "../../limits.ts";
 import type { Run } from "../../prediction/run.ts";
 import type { Pools } from "../pools.ts";
+import type { FetchFile } from "./fetch-file.ts";
 import { createProviderHttp } from "./http.ts";
 import type { Provider } from "./providers.ts";
 
@@ -19,8 +20,9 @@ export async function runOnProvider(options: {
   readonly input: Readonly<Record<string, unknown>>;
   readonly pools: Pools;
   readonly deadlines: Deadlines;
+  readonly fetchFile: FetchFile;
 }): Promise<void> {
-  const { run, provider, model, input, pools, deadlines } = options;
+  const { run, provider, model, input, pools, deadlines, fetchFile } = options;
   const key = run.request.providerKey ?? provider.key;
   const canceled = new AbortController();
   const total = AbortSignal.timeout(deadlines.totalMs);
@@ -35,7 +37,7 @@ export async function runOnProvider(options: {
       requestFormats: run.entry.requestFormats,
       input,
       isStreaming: run.entry.isStreaming,
-      http: createProviderHttp({ provider, key, pools, deadlines, signal }),
+      http: createProviderHttp({ provider, key, pools, deadlines, signal, fetchFile }),
       emit: (chunk) => {
         run.take("output", json({ chunk, index }));
         index += 1;
