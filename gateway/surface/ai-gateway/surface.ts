@@ -137,12 +137,14 @@ async function passThrough(call: Call, services: Services, name: string): Promis
 }
 
 function renderOwnError(error: GatewayError, call: Call): RenderedError {
-  const [root, kind, id] = call.segments;
+  const [root, kind, id, , provider] = call.segments;
   if (root === "run" || (root === "ai-gateway" && kind === "run" && id === undefined)) {
     return renderBindingError(error);
   }
   if (error instanceof RunStateError) {
     return { status: renderError(error).status, body: failedState(error, error.model) };
   }
-  return renderGatewayError(error);
+  // Behind a gateway as before it: Workers AI's own codes.
+  const isWorkersAi = root === "gateway" && provider === "workers-ai";
+  return isWorkersAi ? renderError(error) : renderGatewayError(error);
 }
