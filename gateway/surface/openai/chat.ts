@@ -23,6 +23,7 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
   const body = parseJsonObject(bytes);
   const model = requireModel(body);
   assertOneAnswer(body);
+  const isStream = isStreamed(body);
   const found = findCallable(call, services, model);
   const run = startRun(call, services, { model: found, input: chatInput(found.entry, body) });
   const facts: ChatFacts = {
@@ -32,7 +33,7 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
     model,
     created: Math.floor(services.clock() / 1000),
   };
-  if (isStreamed(body)) await stream(call, services, facts, body);
+  if (isStream) await stream(call, services, facts, body);
   else await complete(call, facts);
 }
 
