@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { startHarness, until, type Harness } from "../harness.ts";
 import type { Play } from "../fake-coglet.ts";
+import { startReceiver } from "../webhook/receiver.ts";
 
 // A script that spoke to a Cog container speaks to the platform by adding /models/OWNER/NAME to its base URL.
 
@@ -97,6 +98,56 @@ describe("a model's Cog API", () => {
     await until("it ends", () => harness.predictions.get("id2")?.status === "succeeded");
   });
 
+  it("answers a repeated PUT of a recorded prediction with what came of it, also after a restart", async () => {
+    harness.coglet.play((prediction) => {
+      prediction.start();
+      prediction.complete({ output: ["a"] });
+    });
+    const put = { ...create, method: "PUT", headers: { prefer: "wait, Respond-Async" } };
+    expect((await harness.call(`${path}/job-7`, put)).status).toBe(202);
+    await until("it ends", () => harness.predictions.get("job-7")?.status === "succeeded");
+    const { predictions } = harness;
+    await harness.close();
+    harness = await startHarness({ predictions });
+    const again = await harness.call(`${path}/job-7`, put);
+    expect([again.status, await again.json()]).toMatchObject([
+      200,
+      { id: "job-7", status: "succeeded", output: ["a"], input: { prompt: "x" } },
+    ]);
+    const post = await harness.call(path, {
+      body: { ...create.body, id: "job-7" },
+      headers: put.headers,
+    });
+    expect([post.status, await post.json()]).toMatchObject([409, { code: "conflict" }]);
+    expect(harness.coglet.predictions).toEqual([]);
+  });
+
+  it("tells a webhook in Cog's own words", async () => {
+    await harness.close();
+    harness = await startHarness({ allowedHosts: ["127.0.0.1"] });
+    await using receiver = await startReceiver();
+    harness.coglet.play((prediction) => {
+      prediction.start();
+      prediction.complete({ output: ["a"] });
+    });
+    const response = await harness.call(path, {
+      body: { ...create.body, webhook: receiver.url, webhook_events_filter: ["completed"] },
+    });
+    expect(await response.json()).toMatchObject({ status: "succeeded" });
+    await until("it is told", () => receiver.deliveries.length === 1);
+    expect(receiver.deliveries[0]?.told).toEqual({
+      id: "id2",
+      input: { prompt: "x" },
+      output: ["a"],
+      logs: "",
+      status: "succeeded",
+      metrics: { predict_time: 0.5 },
+      created_at: "2026-11-23T12:00:00.000Z",
+      started_at: "2026-11-23T12:00:00.000Z",
+      completed_at: "2026-11-23T12:00:00.000Z",
+    });
+  });
+
   it("describes the model without waking it", async () => {
     const health = await harness.call("/models/acme/chat/health-check");
     expect(await health.json()).toMatchObject({ status: "READY", state: "idle" });
@@ -147,6 +198,8 @@ describe("a model's Cog API", () => {
     ["POST", "/models/acme/none/predictions", create, 404, { code: "model_not_found" }],
     ["POST", `${path}/none/cancel`, {}, 404, {}],
     ["GET", path, {}, 405, { code: "method_not_allowed" }],
+    ["POST", "/models/acme/chat/shutdown", {}, 403, { code: "forbidden" }],
+    ["POST", "/models/acme/chat/trainings", {}, 405, { code: "method_not_allowed" }],
   ])("%s %s with %j is a %i", async (method, where, options, status, body) => {
     const response = await harness.call(where, { ...options, method });
     expect(response.status).toBe(status);
