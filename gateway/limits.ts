@@ -40,6 +40,8 @@ export const startAttemptsMax = 6;
 export const startRetryDelayMs = 50;
 /** An accepted (recorded) prediction whose model cannot start for now is tried again this long. */
 export const acceptedRetryMs: number = 10 * 60_000;
+/** An accepted prediction waits this long for a slot of a model that is busy; a caller wants less by `Cancel-After`. */
+export const acceptedQueueMs: number = 24 * 60 * 60_000;
 /** Pause between those tries when the upstream names none, and at most. */
 export const acceptedRetryDelayMs = 2_000;
 /** `Retry-After` when the upstream names none. */
