@@ -11,6 +11,7 @@ import {
 } from "../../gateway/index.ts";
 import type { Command, Flags } from "../command.ts";
 import type { Context } from "../context.ts";
+import type { PlatformAccess } from "../credentials.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { formatTable, type Output } from "../output.ts";
 import { connectPlatform } from "../platform-client.ts";
@@ -48,8 +49,9 @@ export const modelsExport: Command = {
   },
   async run({ positionals, flags, context }) {
     const target = readTarget(flags, exportTargets);
-    const { models, url } = await loadModels(context, positionals);
-    const options = readOptions(flags, context, url);
+    const { models, access } = await loadModels(context, positionals);
+    const options = readOptions(flags, context, access);
+    warnOfOwnKey(context, access, options.key);
     const document = exportModels(target, models, options);
     noteDocument(context.output, document);
     context.output.answer(document.text, { to: target, ...document });
@@ -82,9 +84,10 @@ export const modelsRegister: Command = {
       throw new UsageError("--url is missing", "give the address of that gateway's administration");
     }
     const tokenEnv = flags.text("token-env");
-    const { models, url: platformUrl } = await loadModels(context, positionals);
-    const options = readOptions(flags, context, platformUrl);
+    const { models, access } = await loadModels(context, positionals);
+    const options = readOptions(flags, context, access);
     const secret = context.environment[options.keyEnv];
+    warnOfOwnKey(context, access, keepsKey.includes(target) ? secret : options.key);
     const gateway = flags.text("gateway");
     const isDryRun = flags.has("dry-run");
     const registration = await registerModels(target, models, {
@@ -110,14 +113,14 @@ function readTarget<Target extends string>(flags: Flags, targets: readonly Targe
   );
 }
 
-function readOptions(flags: Flags, context: Context, platformUrl: string): ExportOptions {
+function readOptions(flags: Flags, context: Context, { url }: PlatformAccess): ExportOptions {
   const keyEnv = flags.text("key-env") ?? keyEnvDefault;
   const baseUrl = flags.text("base-url");
   if (baseUrl === undefined) {
-    context.output.warn(`--base-url was not given: the other gateway is told ${platformUrl}`);
+    context.output.warn(`--base-url was not given: the other gateway is told ${url}`);
   }
   return {
-    baseUrl: baseUrl ?? platformUrl,
+    baseUrl: baseUrl ?? url,
     name: flags.text("name") ?? nameDefault,
     keyEnv,
     ...(flags.has("reveal") && { key: readEnvironment(context, keyEnv, "--reveal") }),
@@ -130,6 +133,17 @@ function readEnvironment(context: Context, name: string, flag: string): string {
   throw new UsageError(`${flag}: ${name} is not set`, `set ${name} for this command`);
 }
 
+/** Gateways that keep the byom key themselves instead of a reference to it. */
+const keepsKey: readonly string[] = ["portkey", "cloudflare", "kong"];
+
+/** The key of this command may make keys and deploy: another gateway needs one for calls only. */
+function warnOfOwnKey(context: Context, access: PlatformAccess, given: string | undefined): void {
+  if (given !== access.apiKey) return;
+  context.output.warn(
+    "the other gateway gets the key that this command itself uses; `byom keys create NAME` makes one for calls only",
+  );
+}
+
 interface ModelView extends ExportModel {
   readonly aliases: readonly string[];
   /** Whether a call can be answered without a provider key of the caller's own. */
@@ -140,13 +154,13 @@ interface ModelView extends ExportModel {
 async function loadModels(
   context: Context,
   names: readonly string[],
-): Promise<{ readonly models: readonly ExportModel[]; readonly url: string }> {
+): Promise<{ readonly models: readonly ExportModel[]; readonly access: PlatformAccess }> {
   const platform = await connectPlatform(context);
   const answer = (await platform.call("GET", "/api/v1/catalog/models?schemas=true")) as {
     models: readonly ModelView[];
   };
-  const { url } = platform.access;
-  if (names.length === 0) return { models: answer.models.filter((one) => one.isCallable), url };
+  const { access } = platform;
+  if (names.length === 0) return { models: answer.models.filter((one) => one.isCallable), access };
   const models = names.map((name) => {
     const found = answer.models.find(({ id, aliases }) => id === name || aliases.includes(name));
     if (found !== undefined) return found;
@@ -156,7 +170,7 @@ async function loadModels(
       hint: "`byom models list` shows them",
     });
   });
-  return { models, url };
+  return { models, access };
 }
 
 function noteDocument(output: Output, { notes, skipped }: ExportedDocument): void {

@@ -36,8 +36,12 @@ export function createList({ hrefOf }) {
           "aria-current": model.id === current ? "page" : undefined,
         },
         element("span", { class: "model-name" }, model.id),
-        element("span", { class: "chip" }, model.task),
-        model.description !== "" && element("span", { class: "model-note" }, model.description),
+        element(
+          "span",
+          { class: "model-note" },
+          element("span", { class: "model-task" }, model.task),
+          model.description !== "" && [" · ", element("span", {}, model.description)],
+        ),
       ),
     );
   }

@@ -293,7 +293,9 @@ describe.skipIf(!hasBrowser)("the console", () => {
     });
     await enter(`#/${hostile.id}`);
     await eventually(() => page.locator(".description").textContent()).toBe(attack);
-    expect(await page.locator(".model-note", { hasText: "onerror" }).textContent()).toBe(attack);
+    expect(await page.locator(".model-note span", { hasText: "onerror" }).textContent()).toBe(
+      attack,
+    );
     await page.getByRole("button", { name: "Run" }).click();
     await eventually(() => output().locator(".output-text").textContent()).toContain(attack);
     await output().getByText("Logs").click();
