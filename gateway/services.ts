@@ -21,7 +21,7 @@ import type { Pools } from "./upstream/pools.ts";
 import { createFetchFile } from "./upstream/provider/fetch-file.ts";
 import { webhookLimits } from "./webhook/limits.ts";
 import { openWebhookSecret } from "./webhook/secret.ts";
-import { Webhooks } from "./webhook/webhooks.ts";
+import { Webhooks, type WebhooksOptions } from "./webhook/webhooks.ts";
 
 /** Puts together what every surface works with. */
 export function createServices(
@@ -46,20 +46,14 @@ export function createServices(
   const streamTokens = openStreamTokens(join(dataDirectory, "stream-secret"));
   const webhookSecret = openWebhookSecret(join(dataDirectory, "webhook-secret"));
   const allowedHosts = parseAllowList(options.allowedHosts ?? []);
-  const { perOriginMax: connections } = { ...webhookLimits, ...options.webhookLimits };
-  const webhooks = new Webhooks({
-    predictions,
-    current: (id) => runner.record(id),
+  const webhooks = openWebhooks(options, {
     secret: webhookSecret,
-    dispatcher: createGuardedDispatcher({
-      allow: allowedHosts,
-      connections,
-      connectMs: deadlines.connectMs,
-    }),
+    current: (id) => runner.record(id),
     render: (record) => renderPrediction(record, { files, streamTokens, catalog }),
+    allowedHosts,
+    deadlines,
     clock,
     onEvent,
-    ...(options.webhookLimits === undefined ? {} : { limits: options.webhookLimits }),
   });
   const relays = new Relays({ pools, deadlines, idSource, onEvent });
   const runner: PredictionRunner = new PredictionRunner({
@@ -115,6 +109,25 @@ function openResponses(
     catalog,
     clock,
     onStoreFail: (predictionId, cause) => onEvent({ type: "store-fail", predictionId, cause }),
+  });
+}
+
+function openWebhooks(
+  { predictions, webhookLimits: limits }: GatewayOptions,
+  parts: Pick<WebhooksOptions, "secret" | "current" | "render" | "clock" | "onEvent"> &
+    Pick<Services, "allowedHosts" | "deadlines">,
+): Webhooks {
+  const { allowedHosts, deadlines, ...rest } = parts;
+  const { perOriginMax: connections } = { ...webhookLimits, ...limits };
+  return new Webhooks({
+    predictions,
+    dispatcher: createGuardedDispatcher({
+      allow: allowedHosts,
+      connections,
+      connectMs: deadlines.connectMs,
+    }),
+    ...rest,
+    ...(limits === undefined ? {} : { limits }),
   });
 }
 

@@ -185,8 +185,8 @@ describe("files", () => {
     harness.coglet.play((prediction) =>
       prediction.complete({ output: `data:image/webp;base64,${bytes.toString("base64")}` }),
     );
-    const url = await client().run("acme/ocr", { input: { image: "data:,x" } });
-    const response = await fetch(String(url));
+    const url: unknown = await client().run("acme/ocr", { input: { image: "data:,x" } });
+    const response = await fetch(url as string);
     expect(response.headers.get("content-type")).toBe("image/webp");
     expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes);
   });

@@ -251,7 +251,7 @@ describe("after kill -9", () => {
     harness.coglet.play(succeed);
     harness.gateway.recover();
     await until("both are settled", () => predictions.settled.size === 2);
-    const statuses = receiver.deliveries.map(({ told: { id, status } }) => `${id} ${status}`);
+    const statuses = receiver.deliveries.map(({ told: { id, status } }) => [id, status].join(" "));
     expect(statuses.toSorted()).toEqual(["begun failed", "waiting succeeded"]);
   });
 });
