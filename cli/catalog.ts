@@ -45,12 +45,17 @@ function toEntry(version: Version): CatalogEntry {
     isStreaming: version.isStreaming,
     requestFormats,
     ...(mapping !== undefined && { mapping }),
-    ...(modalities !== undefined && { modalities: { input: modalities, output: [] } }),
     ...(version.example !== undefined && { example: version.example }),
     hardware: version.hardware,
     version: version.number,
     digest: version.digest,
     createdAt: version.createdAt,
   };
-  return { ...entry, requestFormats: [...new Set([...requestFormats, ...chatFormats(entry)])] };
+  const formats = chatFormats(entry);
+  const output = formats.length > 0 ? (["text"] as const) : [];
+  return {
+    ...entry,
+    requestFormats: [...new Set([...requestFormats, ...formats])],
+    ...(modalities !== undefined && { modalities: { input: modalities, output } }),
+  };
 }

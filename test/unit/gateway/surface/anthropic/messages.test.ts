@@ -1,37 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import type { CatalogEntry } from "../../../../../gateway/index.ts";
-import {
-  callKey,
-  chatModel,
-  ocrModel,
-  startHarness,
-  StartError,
-  type Harness,
-} from "../../harness.ts";
+import { chatModel, ocrModel, startHarness, StartError, type Harness } from "../../harness.ts";
+import { agentModel, ask, hi, key, say, weather } from "./agent.ts";
 
-// Anthropic's Messages API on own models. Its SDKs and agents follow these events to the letter: one that is missing
-// or out of order ends an agent's run.
-
-const agentModel: CatalogEntry = {
-  ...chatModel,
-  id: "acme/agent",
-  inputSchema: {
-    type: "object",
-    properties: {
-      messages: { type: "array", items: { type: "object" } },
-      max_tokens: { type: "integer" },
-      stop: { type: "array" },
-      temperature: { type: "number" },
-      tools: { type: "array" },
-      tool_choice: {},
-      parallel_tool_calls: { type: "boolean" },
-      response_format: { type: "object" },
-      reasoning_effort: { type: "string" },
-    },
-  },
-  modalities: { input: ["text", "image", "file"], output: ["text"] },
-};
+// Anthropic's Messages API on own models. Its SDKs and agents rely on these shapes to the letter.
 
 let harness: Harness;
 beforeEach(async () => {
@@ -42,32 +14,10 @@ afterEach(async () => {
   expect(harness.coglet.faults).toEqual([]);
 });
 
-const key = { authorization: "", "x-api-key": callKey, "anthropic-version": "2023-06-01" };
-const hi = [{ role: "user", content: "hi" }];
-const ask = async (fields: Record<string, unknown> = {}, path = ""): Promise<Response> =>
-  await harness.call(`/v1/messages${path}`, {
-    headers: key,
-    body: { model: "acme/agent", max_tokens: 50, messages: hi, ...fields },
-  });
-
-function say(chunks: readonly unknown[], metrics: object = { input_tokens: 9, output_tokens: 4 }) {
-  harness.coglet.play(async (prediction) => {
-    prediction.start();
-    for (const chunk of chunks) await prediction.output(chunk);
-    prediction.complete({ metrics });
-  });
-}
-
-const weather = {
-  name: "weather",
-  description: "Weather of a city",
-  input_schema: { type: "object", properties: { city: { type: "string" } } },
-};
-
 describe("a message", () => {
   it("answers with the model's text, its counts and why it ended", async () => {
-    say(["Hel", "lo"], { input_tokens: 9, output_tokens: 4, cached_tokens: 5 });
-    const response = await ask({ model: "acme/chat" });
+    say(harness, ["Hel", "lo"], { input_tokens: 9, output_tokens: 4, cached_tokens: 5 });
+    const response = await ask(harness, { model: "acme/chat" });
     expect(await response.json()).toEqual({
       id: "msg_id2",
       type: "message",
@@ -88,12 +38,12 @@ describe("a message", () => {
   });
 
   it("has thinking, text and calls as blocks in this order", async () => {
-    say([
+    say(harness, [
       { type: "reasoning", text: "hm" },
       "I look.",
       { type: "tool_call", index: 0, id: "toolu_1", name: "weather", arguments: '{"city":"Rome"}' },
     ]);
-    expect(await (await ask({ tools: [weather] })).json()).toMatchObject({
+    expect(await (await ask(harness, { tools: [weather] })).json()).toMatchObject({
       content: [
         { type: "thinking", thinking: "hm", signature: "" },
         { type: "text", text: "I look." },
@@ -107,15 +57,15 @@ describe("a message", () => {
     ["length", "max_tokens"],
     ["content_filter", "refusal"],
   ])("that ended by %s says %s", async (reason, expected) => {
-    say(["a"], { finish_reason: reason });
-    const response = await ask();
+    say(harness, ["a"], { finish_reason: reason });
+    const response = await ask(harness);
     expect(response.headers.get("x-byom-usage")).toBe("estimated");
     expect(await response.json()).toMatchObject({ stop_reason: expected });
   });
 
   it("is asked of the model in OpenAI's words", async () => {
-    say(["ok"]);
-    const response = await ask({
+    say(harness, ["ok"]);
+    const response = await ask(harness, {
       system: [
         { type: "text", text: "Be brief.", cache_control: { type: "ephemeral" } },
         { type: "text", text: "Be kind." },
@@ -229,128 +179,10 @@ describe("a message", () => {
       { type: "function", function: { name: "weather" } },
     ],
   ])("passes the choice %j on", async (given, expected) => {
-    say(["ok"]);
-    await ask({ tools: [weather], tool_choice: given });
+    say(harness, ["ok"]);
+    await ask(harness, { tools: [weather], tool_choice: given });
     const { tool_choice: passed = "auto" } = harness.coglet.predictions[0]?.input ?? {};
     expect(passed).toEqual(expected);
-  });
-});
-
-/** The events of a stream: name and data. */
-async function events(response: Response): Promise<readonly (readonly [string, unknown])[]> {
-  const text = await response.text();
-  return text
-    .split("\n\n")
-    .filter((frame) => frame.startsWith("event: "))
-    .map((frame) => {
-      const [name = "", data = ""] = frame.split("\n");
-      const body = JSON.parse(data.slice("data: ".length)) as { type: string };
-      expect(name).toBe(`event: ${body.type}`);
-      const { type, ...rest } = body;
-      return [type, rest] as const;
-    });
-}
-
-describe("a streamed message", () => {
-  const text = (index: number, piece: string) =>
-    ["content_block_delta", { index, delta: { type: "text_delta", text: piece } }] as const;
-  const textStart = (index: number) =>
-    ["content_block_start", { index, content_block: { type: "text", text: "" } }] as const;
-  const stop = (index: number) => ["content_block_stop", { index }] as const;
-
-  it("has Anthropic's events in their order, to the byte", async () => {
-    say(['a "ü"\n', "b"]);
-    const response = await ask({ model: "acme/chat", stream: true });
-    expect(response.headers.get("content-type")).toBe("text/event-stream");
-    expect(await response.text()).toBe(
-      'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_id2","type":"message","role":"assistant","model":"acme/chat","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}}}\n\n' +
-        'event: ping\ndata: {"type":"ping"}\n\n' +
-        'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n' +
-        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a \\"ü\\"\\n"}}\n\n' +
-        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"b"}}\n\n' +
-        'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n' +
-        'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":9,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":4}}\n\n' +
-        'event: message_stop\ndata: {"type":"message_stop"}\n\n',
-    );
-  });
-
-  it("has a block for each thought, text and call", async () => {
-    say([
-      { type: "reasoning", text: "h" },
-      { type: "reasoning", text: "m" },
-      "I look.",
-      { type: "tool_call", index: 0, id: "t1", name: "weather", arguments: "" },
-      { type: "tool_call", index: 0, arguments: '{"city":' },
-      { type: "tool_call", index: 0, arguments: '"Rome"}' },
-      { type: "tool_call", index: 1, id: "t2", name: "weather", arguments: "{}" },
-      "Done.",
-    ]);
-    const thought = (piece: string) =>
-      [
-        "content_block_delta",
-        { index: 0, delta: { type: "thinking_delta", thinking: piece } },
-      ] as const;
-    const call = (index: number, id: string) =>
-      [
-        "content_block_start",
-        { index, content_block: { type: "tool_use", id, name: "weather", input: {} } },
-      ] as const;
-    const json = (index: number, piece: string) =>
-      [
-        "content_block_delta",
-        { index, delta: { type: "input_json_delta", partial_json: piece } },
-      ] as const;
-    const read = await events(await ask({ stream: true, tools: [weather] }));
-    expect(read.slice(2, -2)).toEqual([
-      [
-        "content_block_start",
-        { index: 0, content_block: { type: "thinking", thinking: "", signature: "" } },
-      ],
-      thought("h"),
-      thought("m"),
-      stop(0),
-      textStart(1),
-      text(1, "I look."),
-      stop(1),
-      call(2, "t1"),
-      json(2, '{"city":'),
-      json(2, '"Rome"}'),
-      stop(2),
-      call(3, "t2"),
-      json(3, "{}"),
-      stop(3),
-      textStart(4),
-      text(4, "Done."),
-      stop(4),
-    ]);
-    expect(read.at(-2)).toMatchObject(["message_delta", { delta: { stop_reason: "tool_use" } }]);
-  });
-
-  it("says in the stream that it broke, and does not end as a whole one", async () => {
-    harness.coglet.play(async (prediction) => {
-      prediction.start();
-      await prediction.output("half");
-      prediction.end();
-    });
-    const read = await events(await ask({ stream: true }));
-    expect(read.at(-1)).toEqual([
-      "error",
-      {
-        error: { type: "api_error", message: expect.stringContaining("without its final one") },
-        request_id: "req_id1",
-      },
-    ]);
-    expect(read.map(([name]) => name)).not.toContain("message_stop");
-  });
-
-  it("is an HTTP error while nothing has been said", async () => {
-    harness.coglet.play((prediction) => {
-      prediction.start();
-      prediction.complete({ status: "failed", error: "it broke", output: [] });
-    });
-    const response = await ask({ stream: true });
-    expect(response.status).toBe(500);
-    expect(await response.json()).toMatchObject({ error: { type: "api_error" } });
   });
 });
 
@@ -381,7 +213,7 @@ describe("an error", () => {
     [{ stream: "yes" }, "stream"],
     [{ top_k: 5 }, "top_k"],
   ])("names what is wrong with %j, before anything is woken", async (fields, path) => {
-    const response = await ask(fields);
+    const response = await ask(harness, fields);
     expect(response.status).toBe(400);
     expect(await response.json()).toEqual({
       type: "error",
@@ -407,13 +239,13 @@ describe("an error", () => {
 
   it("of a model without room is 529, which its clients retry", async () => {
     harness.upstream.gate = () => Promise.reject(new StartError("capacity", "all busy", 2500));
-    const response = await ask();
+    const response = await ask(harness);
     expect([response.status, response.headers.get("retry-after")]).toEqual([529, "3"]);
     expect(await response.json()).toMatchObject({ error: { type: "overloaded_error" } });
   });
 
   it("of a path that is not there is Anthropic's as well", async () => {
-    const response = await ask({}, "/batches");
+    const response = await ask(harness, {}, "/batches");
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ type: "error" });
   });
@@ -422,7 +254,7 @@ describe("an error", () => {
 describe("count_tokens", () => {
   it("estimates without waking the model", async () => {
     const counted = async (fields: Record<string, unknown>): Promise<number> => {
-      const response = await ask({ max_tokens: undefined, ...fields }, "/count_tokens");
+      const response = await ask(harness, { max_tokens: undefined, ...fields }, "/count_tokens");
       expect(response.headers.get("x-byom-usage")).toBe("estimated");
       return ((await response.json()) as { input_tokens: number }).input_tokens;
     };
