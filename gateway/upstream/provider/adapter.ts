@@ -24,6 +24,8 @@ export interface ProviderAdapter {
    * through as bytes.
    */
   readonly wirePaths?: Readonly<Partial<Record<WireFormat, string>>>;
+  /** Of such requests, headers that the provider wants where the caller sent none. */
+  readonly wireHeaders?: Readonly<Record<string, string>>;
 }
 
 export type AdapterId =

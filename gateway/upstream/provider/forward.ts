@@ -50,6 +50,7 @@ export function forward(options: ForwardOptions): Promise<Forwarded> {
           accept: wire.isStreamed ? "text/event-stream" : "application/json",
           "accept-encoding": "identity",
           ...provider.headers,
+          ...provider.adapter.wireHeaders,
           ...wire.headers,
           ...(key === undefined ? {} : provider.adapter.authorize(key)),
         },

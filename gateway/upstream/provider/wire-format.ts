@@ -76,9 +76,10 @@ export function wireUsage(format: WireFormat, usage: Metrics): Record<string, un
   const fields: Readonly<Record<string, unknown>> =
     format === "messages"
       ? {
-          input_tokens: usage["input_tokens"],
+          input_tokens: wholeInput(usage),
           output_tokens: usage["output_tokens"],
           cached_tokens: usage["cache_read_input_tokens"],
+          reasoning_tokens: details("output_tokens_details")["thinking_tokens"],
         }
       : {
           input_tokens: usage["prompt_tokens"] ?? usage["input_tokens"],
@@ -88,6 +89,19 @@ export function wireUsage(format: WireFormat, usage: Metrics): Record<string, un
         };
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => typeof value === "number"),
+  );
+}
+
+/** Anthropic counts what a cache had, or took, beside the input; here, as with the other providers, it is a part of it. */
+function wholeInput(usage: Metrics): number | undefined {
+  const {
+    input_tokens: uncached,
+    cache_read_input_tokens: read,
+    cache_creation_input_tokens: written,
+  } = usage;
+  if (typeof uncached !== "number") return undefined;
+  return (
+    uncached + (typeof read === "number" ? read : 0) + (typeof written === "number" ? written : 0)
   );
 }
 

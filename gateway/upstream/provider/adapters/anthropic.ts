@@ -18,6 +18,8 @@ export const anthropic: ProviderAdapter = {
   },
   authorize: (key) => ({ "x-api-key": key }),
   wirePaths: { messages: "/messages" },
+  // The version whose parameters are a superset, for callers who name none.
+  wireHeaders: { "anthropic-version": "2023-06-01" },
   async run(call) {
     if (call.task === "text-generation") return runChat(call);
     if (call.task === "image-to-text") return runImageQuestion(call, runChat);

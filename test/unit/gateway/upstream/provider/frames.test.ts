@@ -91,7 +91,7 @@ describe("what an event is", () => {
     [
       "message_start",
       { message: { usage: { input_tokens: 5, cache_read_input_tokens: 2, output_tokens: 1 } } },
-      { kind: "piece", metrics: { input_tokens: 5, output_tokens: 1, cached_tokens: 2 } },
+      { kind: "piece", metrics: { input_tokens: 7, output_tokens: 1, cached_tokens: 2 } },
     ],
     [
       "message_delta",

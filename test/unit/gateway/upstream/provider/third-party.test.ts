@@ -297,3 +297,18 @@ describe("failures", () => {
     expect(openAi.requests).toHaveLength(0);
   });
 });
+
+describe("in Anthropic's own shape", () => {
+  it("asks for a version of the API for a caller who names none", async () => {
+    const response = await harness.call("/v1/messages", {
+      body: {
+        model: claude.id,
+        max_tokens: 9,
+        stream: true,
+        messages: [{ role: "user", content: [{ type: "text", text: "Hi" }] }],
+      },
+    });
+    expect(await response.text()).toContain("message_stop");
+    expect(anthropic.requests[0]?.headers["anthropic-version"]).toBe("2023-06-01");
+  });
+});
