@@ -2,7 +2,7 @@ import { encodeInputs } from "./bytes.ts";
 import { InferenceUpstreamError, readError, StreamExpiredError } from "./errors.ts";
 import { readEvents } from "./events.ts";
 import { jsonRequest, withSignal, type Transport } from "./transport.ts";
-import type { InputsOf, ModelName, OutputOf } from "./types.ts";
+import type { ModelName, PredictionInputOf, PredictionOutputOf } from "./types.ts";
 
 export type PredictionStatus =
   | "starting"
@@ -32,7 +32,7 @@ export interface Prediction<Output = unknown> {
 export interface CreatePrediction<Name> {
   /** A model's id, with `:VERSION` when one is pinned. */
   readonly model: Name;
-  readonly input: InputsOf<Name>;
+  readonly input: PredictionInputOf<Name>;
   readonly webhook?: string;
   readonly webhook_events_filter?: readonly ("start" | "output" | "logs" | "completed")[];
   /** Seconds to wait for the end before answering; default: not at all. */
@@ -53,7 +53,7 @@ interface Cancelable {
 export interface Predictions {
   create<const Name extends ModelName>(
     options: CreatePrediction<Name>,
-  ): Promise<Prediction<OutputOf<Name>>>;
+  ): Promise<Prediction<PredictionOutputOf<Name>>>;
   get(id: string, options?: Cancelable): Promise<Prediction>;
   cancel(id: string, options?: Cancelable): Promise<Prediction>;
   list(options?: Cancelable & { readonly cursor?: string }): Promise<PredictionPage>;

@@ -30,6 +30,20 @@ export type OutputOf<Name> = Name extends keyof AiModels
     : AiAnswer
   : AiAnswer;
 
+/** The model's own inputs, which a prediction takes. */
+export type PredictionInputOf<Name> = Name extends keyof AiModels
+  ? AiModels[Name] extends { prediction: { input: infer Input } }
+    ? Input
+    : AiInputs
+  : AiInputs;
+
+/** The model's output as it gives it. */
+export type PredictionOutputOf<Name> = Name extends keyof AiModels
+  ? AiModels[Name] extends { prediction: { output: infer Output } }
+    ? Output
+    : unknown
+  : unknown;
+
 export type Metadata = Readonly<Record<string, string | number | boolean | null>>;
 
 /** As the options of `env.AI.run` in Workers. */

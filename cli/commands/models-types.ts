@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import type { Command } from "../command.ts";
+import { CommandError } from "../errors.ts";
 import { renderDeclaration, type TypedModel } from "../model-types/declaration.ts";
 import { connectPlatform, type PlatformClient } from "../platform-client.ts";
 
@@ -19,8 +20,7 @@ export const modelsTypes: Command = {
   async run({ positionals, flags, context }) {
     const platform = await connectPlatform(context);
     const all = await listModels(platform);
-    const models =
-      positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name));
+    const models = positionals.length === 0 ? all : positionals.map((name) => find(all, name));
     const text = renderDeclaration(models);
     const file = flags.text("output");
     const names = models.map(({ name }) => name);
@@ -33,6 +33,16 @@ export const modelsTypes: Command = {
     context.output.answer(`${path}: types of ${names.length} models`, { models: names, path });
   },
 };
+
+function find(models: readonly TypedModel[], name: string): TypedModel {
+  const found = models.find((model) => model.name === name);
+  if (found !== undefined) return found;
+  throw new CommandError({
+    code: "model_not_found",
+    message: `there is no model ${name}`,
+    hint: "`byom models list` shows those that this key may call",
+  });
+}
 
 /** Models of one page of the catalog. */
 const pageSize = 200;

@@ -45,21 +45,32 @@ ${body}  }
 }
 
 function renderModel(model: TypedModel): string {
-  const members = renderMembers(model.input);
-  const own =
-    members.length === 0
-      ? ["inputs: Readonly<Record<string, unknown>>"]
-      : ["inputs: {", ...members.map((member) => `  ${member}`), "}"];
   const other = otherInputs(model);
+  const own = ownInputs(model);
   const lines = [
     comment(model.description === "" ? model.task : model.description),
     `${JSON.stringify(model.name)}: {`,
-    ...own.slice(0, -1).map((line) => `  ${line}`),
-    `  ${own.at(-1)}${other === undefined ? "" : ` | ${other}`};`,
+    ...member("inputs", own, other === undefined ? ";" : ` | ${other};`),
     `  output: ${answerType(model)};`,
+    "  prediction: {",
+    ...member("input", own, ";").map((line) => `  ${line}`),
+    `    output: ${outputType(model)};`,
+    "  };",
     "};",
   ];
   return lines.map((line) => `    ${line}\n`).join("");
+}
+
+/** The object type of a model's own inputs, line by line. */
+function ownInputs({ input }: TypedModel): readonly string[] {
+  const members = renderMembers(input);
+  if (members.length === 0) return ["Readonly<Record<string, unknown>>"];
+  return ["{", ...members.map((line) => `  ${line}`), "}"];
+}
+
+function member(name: string, type: readonly string[], end: string): readonly string[] {
+  const lines = type.map((line, index) => (index === 0 ? `  ${name}: ${line}` : `  ${line}`));
+  return lines.map((line, index) => (index === lines.length - 1 ? `${line}${end}` : line));
 }
 
 /** What the platform maps to a model of this task, beside its own inputs. */
@@ -78,5 +89,10 @@ function answerType({ task, output }: TypedModel): string {
     return "FileAnswer | Readonly<Record<string, string>>";
   }
   if (type === "string" || output["x-cog-array-display"] === "concatenate") return "TextAnswer";
-  return type.replaceAll("FileInput", "string");
+  return outputType({ output });
+}
+
+/** The output as the model gives it; its files are named by URLs. */
+function outputType({ output }: Pick<TypedModel, "output">): string {
+  return renderSchemaType(output).replaceAll("FileInput", "string");
 }

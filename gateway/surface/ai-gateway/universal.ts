@@ -139,8 +139,8 @@ function readStep(value: unknown, index: number): Step {
   if (!isObject(config)) throw invalid(`${where}.config`, "must be an object");
   const texts = Object.fromEntries(
     Object.entries(headers).flatMap(([name, item]) => {
-      const text = typeof item === "object" && item !== null ? JSON.stringify(item) : item;
-      return text === null || text === undefined ? [] : [[name.toLowerCase(), String(text)]];
+      if (item === null || item === undefined) return [];
+      return [[name.toLowerCase(), typeof item === "string" ? item : JSON.stringify(item)]];
     }),
   );
   const { requestTimeout = readAigHeaders(texts).requestTimeoutMs } = config;

@@ -1,11 +1,22 @@
 // The published package, as `npm install byom` lays it out: compiled output, and everything that is read at run time
 // beside it. Under node_modules Node strips no types, so one import of a source file would end every command.
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
+
+import { renderDeclaration } from "../../../cli/model-types/declaration.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const environment = {
@@ -127,6 +138,40 @@ it("has the OCI runtime's script and the files that go into every image", async 
   expect(paths).toEqual(
     expect.arrayContaining([".byom/helper/byom.pth", ".byom/helper/byom/__init__.py"]),
   );
+});
+
+it("has a client whose types know the models that were written for it", async () => {
+  const source = join(project, "src");
+  await mkdir(source, { recursive: true });
+  const model = {
+    name: "acme/chat",
+    description: "A small language model",
+    task: "Text Generation",
+    input: { type: "object", required: ["prompt"], properties: { prompt: { type: "string" } } },
+    output: { type: "string" },
+  };
+  await writeFile(join(source, "models.d.ts"), renderDeclaration([model]));
+  await writeFile(
+    join(source, "app.ts"),
+    `import { createAI, InferenceUpstreamError } from "byom/client";
+const ai = createAI({ baseUrl: "http://127.0.0.1:1", apiKey: "key" });
+const say = async (): Promise<string> => (await ai.run("acme/chat", { prompt: "x" })).response;
+// @ts-expect-error -- a wrong type of an input
+const wrong = () => ai.run("acme/chat", { prompt: 3 });
+console.log(typeof say, typeof wrong, InferenceUpstreamError.name);
+`,
+  );
+  await writeFile(join(project, "package.json"), '{"type":"module"}');
+  const options = ["--strict", "--module", "nodenext", "--target", "es2024", "--lib", "es2024,dom"];
+  await execa(
+    join(root, "node_modules/.bin/tsc"),
+    [...options, "--types", "", "src/models.d.ts", "src/app.ts"],
+    {
+      cwd: project,
+    },
+  );
+  const { stdout } = await execa(process.execPath, [join(source, "app.js")], { cwd: project });
+  expect(stdout).toBe("function function InferenceUpstreamError");
 });
 
 it("carries nothing that only a clone needs", async () => {

@@ -6,9 +6,8 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 /** The package's main module is the path of its program; it has no types. */
-const { default: workerd } = createRequire(import.meta.url)("workerd") as {
-  readonly default: string;
-};
+const require = createRequire(import.meta.url);
+const { default: workerd } = require("workerd") as { readonly default: string };
 
 /** A Worker that runs in this machine's workerd, with `env.AI` led to a gateway. */
 export interface LocalWorker extends AsyncDisposable {

@@ -100,7 +100,7 @@ function overRest(): WorkersAISettings {
     accountId: "local",
     apiKey: callKey,
     fetch: (input, init) => {
-      const url = String(input)
+      const url = (input instanceof Request ? input.url : input.toString())
         .replace("https://api.cloudflare.com", harness.url)
         .replace("https://gateway.ai.cloudflare.com", `${harness.url}/gateway`);
       return fetch(url, init);
@@ -110,7 +110,8 @@ function overRest(): WorkersAISettings {
 
 function overBinding(options: Partial<AIOptions> = {}): WorkersAISettings {
   const ai = createAI({ baseUrl: harness.url, apiKey: callKey, ...options });
-  return { binding: ai as unknown as WorkersAISettings["binding"] & object };
+  // The provider's own type of a binding stands in a package that is not needed here.
+  return { binding: ai } as unknown as WorkersAISettings;
 }
 
 const ways = [
