@@ -1,7 +1,7 @@
 import type { ThirdPartyModel } from "../third-party.ts";
 import { tablesOf } from "./table.ts";
 
-const models = tablesOf("replicate", "Replicate", {
+const models = tablesOf("replicate", "on Replicate", {
   source: "replicate.com/pricing, not confirmed",
   asOf: "2026-05-22",
 });

@@ -26,7 +26,7 @@ const capabilityLetters: Readonly<Record<string, Capability>> = {
   r: "reasoning",
 };
 
-/** Reads the tables of one provider. */
+/** Reads the tables of one provider; `maker` is whose models they are, or `on HOST` for a host of other people's. */
 export function tablesOf(provider: string, maker: string, facts: Facts): Tables {
   const common = (cells: readonly string[], task: Task): Omit<ThirdPartyModel, "description"> => {
     const [id = "", names = "", name = "", released = "-"] = cells;
@@ -113,6 +113,7 @@ function describeText(name: string, maker: string, can: readonly Capability[]): 
     ...(can.includes("reasoning") ? ["reasons before it answers"] : []),
     ...(can.includes("tools") ? ["calls tools"] : []),
   ];
-  const whose = name.startsWith(maker) ? name : `${maker}'s ${name}`;
+  const isHosted = maker.startsWith("on ");
+  const whose = isHosted ? `${name} ${maker}` : `${maker}'s ${name}`;
   return `${whose}: ${takes} in, text out${also.length === 0 ? "" : `; ${also.join(" and ")}`}.`;
 }

@@ -1,12 +1,15 @@
 import type { ThirdPartyModel } from "../third-party.ts";
 import { tablesOf } from "./table.ts";
 
-const listed = tablesOf("workers-ai", "Workers AI", { source: "models.dev", asOf: "2026-07-02" });
-const priced = tablesOf("workers-ai", "Workers AI", {
+const listed = tablesOf("workers-ai", "on Workers AI", {
+  source: "models.dev",
+  asOf: "2026-07-02",
+});
+const priced = tablesOf("workers-ai", "on Workers AI", {
   source: "@pydantic/genai-prices 0.1.8",
   asOf: "2026-09-23",
 });
-const media = tablesOf("workers-ai", "Workers AI", {
+const media = tablesOf("workers-ai", "on Workers AI", {
   source: "developers.cloudflare.com/workers-ai/platform/pricing",
   asOf: "2026-05-22",
 });

@@ -114,7 +114,9 @@ function pricesOf(model: Readonly<Record<string, unknown>>): readonly Price[] {
   const prices = new Map<PriceUnit, Price>();
   for (const [field, unit, per] of unitsByField) {
     const usd = decimalUsd(model[field], per);
-    if (usd !== undefined && !prices.has(unit)) prices.set(unit, { unit, per, usd });
+    // A side that costs nothing says nothing about the other one.
+    const known = prices.get(unit)?.usd ?? "0";
+    if (usd !== undefined && known === "0") prices.set(unit, { unit, per, usd });
   }
   return [...prices.values()];
 }
