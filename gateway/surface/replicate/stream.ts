@@ -1,6 +1,7 @@
-import { outputText } from "../../catalog/schema.ts";
+import { isTextOutput, outputText } from "../../catalog/schema.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import { GatewayError } from "../../errors.ts";
+import { isTypedChunk } from "../../chat/chunk.ts";
 import type { Call, Services } from "../../http/call.ts";
 import { assertMayCall } from "../../keys/authorize.ts";
 import type { PredictionRecord } from "../../prediction/store.ts";
@@ -47,6 +48,8 @@ function replicateFrames(
     render: (event: StreamEvent) => {
       if (event.kind === "output") {
         const chunk: unknown = JSON.parse(chunkJson(event.data).toString("utf8"));
+        // A text is printed as it comes: reasoning and tool calls of a chat have no place in it.
+        if (isTypedChunk(chunk) && isTextOutput(entry)) return undefined;
         return frame("output", outputText(entry, options.show(chunk)), event.index);
       }
       if (event.kind !== "completed" && event.kind !== "error") return undefined;

@@ -219,6 +219,18 @@ describe("a prediction's stream", () => {
     expect(await (await second).text()).toContain("event: output\nid: 2\ndata: b\n\n");
   });
 
+  it("of a chat is its text alone, without reasoning and tool calls in between", async () => {
+    harness.coglet.play(async (prediction) => {
+      prediction.start();
+      await prediction.output({ type: "reasoning", text: "hm" });
+      await prediction.output("a");
+      await prediction.output({ type: "tool_call", index: 0, id: "c", name: "f", arguments: "{}" });
+      prediction.complete();
+    });
+    const text = await (await open(await streamUrl())).text();
+    expect(text.match(/^data: .*$/gm)).toEqual(["data: a", "data: {}"]);
+  });
+
   it("ends with an error when the model fails", async () => {
     harness.coglet.play((prediction) => {
       prediction.start();
