@@ -3,25 +3,27 @@ import { isTextOutput, resolveSchema } from "../catalog/schema.ts";
 import { propertiesOf } from "../catalog/validate-input.ts";
 
 /** Names under which models take what a chat request says, the most usual first; any other has its own name. */
-const aliases: Readonly<Record<string, readonly string[]>> = {
-  prompt: ["prompt", "text", "instruction", "question"],
-  system_prompt: ["system_prompt", "system"],
-  max_tokens: [
-    "max_tokens",
-    "max_new_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "max_length",
-  ],
-  stop: ["stop", "stop_sequences"],
-  seed: ["seed", "random_seed"],
-  repetition_penalty: ["repetition_penalty", "repeat_penalty"],
-  json_schema: ["json_schema", "guided_json", "response_schema"],
-  image: ["image", "images", "image_url", "input_image", "input_images"],
-  audio: ["audio", "audios", "audio_url", "input_audio"],
-  video: ["video", "videos", "video_url", "input_video"],
-  file: ["file", "files", "document", "pdf"],
-};
+const aliases: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    prompt: ["prompt", "text", "instruction", "question"],
+    system_prompt: ["system_prompt", "system"],
+    max_tokens: [
+      "max_tokens",
+      "max_new_tokens",
+      "max_completion_tokens",
+      "max_output_tokens",
+      "max_length",
+    ],
+    stop: ["stop", "stop_sequences"],
+    seed: ["seed", "random_seed"],
+    repetition_penalty: ["repetition_penalty", "repeat_penalty"],
+    json_schema: ["json_schema", "guided_json", "response_schema"],
+    image: ["image", "images", "image_url", "input_image", "input_images"],
+    audio: ["audio", "audios", "audio_url", "input_audio"],
+    video: ["video", "videos", "video_url", "input_video"],
+    file: ["file", "files", "document", "pdf"],
+  }),
+);
 
 export interface ModelInput {
   readonly name: string;
@@ -30,12 +32,23 @@ export interface ModelInput {
 
 /** The model's own input for a name of the conventions: by its mapping, else by its usual names. */
 export function findInput(entry: CatalogEntry, convention: string): ModelInput | undefined {
-  const properties = propertiesOf(entry.inputSchema);
-  const mapped = entry.mapping?.inputs?.[convention];
-  const names = mapped === undefined ? (aliases[convention] ?? [convention]) : [mapped];
+  const properties = knownProperties(entry.inputSchema);
+  const mapped = new Map(Object.entries(entry.mapping?.inputs ?? {})).get(convention);
+  const names = mapped === undefined ? (aliases.get(convention) ?? [convention]) : [mapped];
   const name = names.find((candidate) => Object.hasOwn(properties, candidate));
   if (name === undefined) return undefined;
   return { name, schema: resolveSchema(entry.inputSchema, properties[name] ?? {}) };
+}
+
+/** Of schemas in use: one chat looks a dozen names up. */
+const known = new WeakMap<JsonSchema, Readonly<Record<string, JsonSchema>>>();
+
+function knownProperties(schema: JsonSchema): Readonly<Record<string, JsonSchema>> {
+  const found = known.get(schema);
+  if (found !== undefined) return found;
+  const properties = propertiesOf(schema);
+  known.set(schema, properties);
+  return properties;
 }
 
 /** Whether a chat can be had with the model: it takes messages, a prompt or a picture, and answers with text. */

@@ -151,12 +151,16 @@ export function answerText(entry: CatalogEntry, value: unknown): string {
   return found.map((item) => outputText(entry, item)).join("\n");
 }
 
-const ownReasons: Readonly<Record<string, FinishReason>> = {
-  stop: "stop",
-  length: "length",
-  tool_calls: "tool_calls",
-  content_filter: "content_filter",
-};
+const ownReasons: ReadonlySet<unknown> = new Set<FinishReason>([
+  "stop",
+  "length",
+  "tool_calls",
+  "content_filter",
+]);
+
+function isFinishReason(reason: unknown): reason is FinishReason {
+  return ownReasons.has(reason);
+}
 
 /** The model's own word (metric `finish_reason`); else that it called tools, or made as many tokens as it was allowed. */
 function finishReason(
@@ -164,7 +168,7 @@ function finishReason(
   facts: { readonly hasCalls: boolean; readonly tokenLimit: number | undefined },
 ): FinishReason {
   const { finish_reason: own, output_tokens: outputTokens } = outcome.metrics;
-  const said = typeof own === "string" ? ownReasons[own] : undefined;
+  const said = isFinishReason(own) ? own : undefined;
   if (facts.hasCalls && (said === undefined || said === "stop")) return "tool_calls";
   if (said !== undefined && (said !== "tool_calls" || facts.hasCalls)) return said;
   const { tokenLimit } = facts;

@@ -32,20 +32,22 @@ const handledNames: ReadonlySet<string> = new Set([
 ]);
 
 /** Values with which a parameter asks for nothing, so that a model without it serves the call as well. */
-const neutralValues: Readonly<Record<string, readonly unknown[]>> = {
-  n: [1],
-  temperature: [1],
-  top_p: [1],
-  presence_penalty: [0],
-  frequency_penalty: [0],
-  repetition_penalty: [1],
-  logprobs: [false],
-  top_logprobs: [0],
-  parallel_tool_calls: [true],
-  function_call: ["auto", "none"],
-  reasoning_effort: ["none"],
-  verbosity: ["medium"],
-};
+const neutralValues: ReadonlyMap<string, readonly unknown[]> = new Map(
+  Object.entries({
+    n: [1],
+    temperature: [1],
+    top_p: [1],
+    presence_penalty: [0],
+    frequency_penalty: [0],
+    repetition_penalty: [1],
+    logprobs: [false],
+    top_logprobs: [0],
+    parallel_tool_calls: [true],
+    function_call: ["auto", "none"],
+    reasoning_effort: ["none"],
+    verbosity: ["medium"],
+  }),
+);
 
 /**
  * The model's input for a chat request in OpenAI's shape (or one with a `prompt` in place of `messages`): by the
@@ -258,7 +260,7 @@ function place(target: Target, convention: string, value: unknown): boolean {
 }
 
 function isNeutral(name: string, value: unknown): boolean {
-  if (neutralValues[name]?.includes(value) === true) return true;
+  if (neutralValues.get(name)?.includes(value) === true) return true;
   if (Array.isArray(value)) {
     return value.length === 0 || (name === "modalities" && value.every((item) => item === "text"));
   }

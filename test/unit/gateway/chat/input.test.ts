@@ -264,6 +264,9 @@ describe("parameters", () => {
     ["modalities", ["text", "audio"]],
     ["reasoning_effort", "high"],
     ["logit_bias", { 5: 1 }],
+    ["constructor", 1],
+    ["__proto__x", "x"],
+    ["toString", true],
     ["prediction", { type: "content", content: "x" }],
   ])("that the model has no input for are refused: %s = %j", (name, value) => {
     expect(failure(() => chatInput(prompted, { messages: hi, [name]: value }))).toMatchObject({

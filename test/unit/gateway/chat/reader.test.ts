@@ -104,6 +104,7 @@ describe("its end", () => {
     [{ finish_reason: "length" }, {}, ["a"], "length"],
     [{ finish_reason: "content_filter" }, {}, ["a"], "content_filter"],
     [{ finish_reason: "eos" }, {}, ["a"], "stop"],
+    [{ finish_reason: "constructor" }, {}, ["a"], "stop"],
     [{ finish_reason: "tool_calls" }, {}, ["a"], "stop"],
     [{ finish_reason: "stop" }, {}, [call], "tool_calls"],
     [{ finish_reason: "length" }, {}, [call], "length"],
