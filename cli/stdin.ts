@@ -22,9 +22,9 @@ export async function readSecret(
     chunks.push(bytes);
   }
   const secret = Buffer.concat(chunks).toString("utf8").trim();
-  const problem =
-    secret === "" ? "nothing came" : sizeBytes > secretBytesMax ? "that is no key" : undefined;
-  if (problem === undefined) return secret;
+  const isTooLong = sizeBytes > secretBytesMax;
+  if (secret !== "" && !isTooLong) return secret;
+  const problem = isTooLong ? "far too much for a key came" : "nothing came";
   throw new UsageError(
     `${options.flag}: ${problem} on standard input`,
     `pipe it in: printf %s "$KEY" | byom … ${options.flag}`,
