@@ -1,20 +1,27 @@
 import { GatewayError } from "../../errors.ts";
+import type { AigMetadata } from "../../http/aig-headers.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
-import { allowMethods, type Call, type Services } from "../../http/call.ts";
+import { allowMethods, type Call, type Services, type Surface } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
+import { delegate, withRequest } from "../delegate.ts";
 import { modelReference } from "../workers-ai/aliases.ts";
 import { pollBatch, queueBatch } from "../workers-ai/batch.ts";
 import { success } from "../workers-ai/errors.ts";
 import { readRunOptions } from "../workers-ai/options.ts";
 import { fileInputs, isFileBody } from "../workers-ai/requests.ts";
 import { runModel } from "../workers-ai/run.ts";
+import { isAnthropicCall } from "./anthropic-call.ts";
 
 /**
  * `POST /run?version=3` and `/ai-gateway/run?version=3`: what `env.AI.run(model, inputs, options)` sends. The model is
  * in a header, with a prefix before a colon; the answer is the bare result.
  * Source: cloudflare/workerd `src/cloudflare/internal/ai-api.ts`, as in workerd 1.20261117.1.
  */
-export async function runFromBinding(call: Call, services: Services): Promise<void> {
+export async function runFromBinding(
+  call: Call,
+  services: Services,
+  surfaces: readonly Surface[],
+): Promise<void> {
   if (call.request.headers.upgrade !== undefined) {
     throw new GatewayError("not_acceptable", "Models are not served over WebSockets here.", {
       hint: "Leave `websocket: true` out; `stream: true` gives the pieces as they come.",
@@ -31,6 +38,12 @@ export async function runFromBinding(call: Call, services: Services): Promise<vo
     throw new GatewayError("invalid_request", "inputs must be an object.", { parameter: "inputs" });
   }
   const options = readRunOptions(call, given);
+  if (isAnthropicCall(model, inputs)) {
+    const body = Buffer.from(JSON.stringify({ ...inputs, model }));
+    const headers = { ...call.request.headers, ...metadataHeader(options.metadata) };
+    await delegate(withRequest(call, { headers, body }), surfaces, ["v1", "messages"]);
+    return;
+  }
   const { request_id: requestId, requests = [inputs] } = inputs;
   if (typeof requestId === "string") {
     sendJson(call.response, { body: pollBatch(call, services, requestId) });
@@ -39,6 +52,12 @@ export async function runFromBinding(call: Call, services: Services): Promise<vo
   } else {
     await runModel(call, services, { model, inputs, options, envelope: "bare" });
   }
+}
+
+/** What the options say about a call, for the surface that it goes to. */
+function metadataHeader(metadata: AigMetadata): Record<string, string> {
+  if (Object.keys(metadata).length === 0) return {};
+  return { "cf-aig-metadata": JSON.stringify(metadata) };
 }
 
 /** A stream or form among the inputs comes as the body, the other inputs and the options in the query. */

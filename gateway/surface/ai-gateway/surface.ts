@@ -70,7 +70,7 @@ interface Context {
 async function routeBinding(call: Call, { services, surfaces, logs }: Context): Promise<void> {
   const [root, kind, id = "", action, item = "", last] = call.segments;
   if (root === "run" || (kind === "run" && id === "")) {
-    await runFromBinding(call, services);
+    await runFromBinding(call, services, surfaces);
   } else if (root === "ai-api") {
     if (call.segments.slice(1).join("/") !== "models/search") throw noSuchPath(call);
     searchModels(call, services);

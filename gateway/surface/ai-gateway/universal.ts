@@ -58,10 +58,10 @@ async function runStep(
 ): Promise<void> {
   const { services, surfaces, step, isLast } = options;
   const body = Buffer.from(JSON.stringify(step.query));
-  const stepCall = withRequest(call, {
-    headers: { ...call.request.headers, ...ownHeaders(step) },
-    body,
-  });
+  const stepCall = withRequest(
+    { ...call, providerKey: broughtKey(services, step) ?? call.providerKey },
+    { headers: { ...call.request.headers, ...ownHeaders(step) }, body },
+  );
   if (!isOwn(step.provider)) {
     await passToProvider(stepCall, services, {
       provider: findProvider(services, step.provider),
@@ -109,6 +109,12 @@ function ownHeaders({ headers }: Step): Record<string, string> {
     ([name]) => name.startsWith("cf-aig-") && name !== "cf-aig-authorization",
   );
   return { ...Object.fromEntries(own), "content-type": "application/json" };
+}
+
+/** A step's own key for the third party that serves its model; a key of this gateway is none. */
+function broughtKey(services: Services, { headers }: Step): string | undefined {
+  const key = /^bearer\s+(\S+)\s*$/i.exec(headers["authorization"] ?? "")?.[1];
+  return key === undefined || services.keys.verify(key) !== undefined ? undefined : key;
 }
 
 async function readSteps(call: Call): Promise<readonly [Step, ...Step[]]> {

@@ -14,7 +14,7 @@ let moonshot: ProviderDouble;
 beforeEach(async () => {
   moonshot = await startMoonshot();
   harness = await startHarness({
-    models: [chatModel, ocrModel, kimi, kimiDirect],
+    models: [chatModel, ocrModel, kimi, kimiDirect, { ...kimiDirect, id: "anthropic/claude-test" }],
     providers: moonshotProviders(moonshot),
   });
 });
@@ -143,6 +143,35 @@ describe("the binding's run", () => {
   });
 });
 
+describe("Anthropic's own shape behind the binding", () => {
+  const inputs = {
+    max_tokens: 10,
+    system: [{ type: "text", text: "Be short." }],
+    messages: [{ role: "user", content: [{ type: "text", text: "x" }] }],
+  };
+
+  it("is answered in it for anthropic/…, as the AI SDK's plugin for it reads nothing else", async () => {
+    const answer = await run("anthropic/claude-test", inputs, { metadata: { team: "search" } });
+    expect(await answer.json()).toMatchObject({
+      type: "message",
+      role: "assistant",
+      content: [{ type: "text", text: "Hi you" }],
+      stop_reason: "end_turn",
+    });
+    const id = answer.headers.get("cf-aig-log-id") ?? "";
+    const log = await harness.call(`/ai-gateway/gateways/default/logs/${id}`);
+    expect(await log.json()).toMatchObject({ result: { metadata: { team: "search" } } });
+  });
+
+  it("is not what a plain chat gets, so that a changed model name changes no shape", async () => {
+    const answer = await run("anthropic/claude-test", {
+      max_tokens: 10,
+      messages: [{ role: "user", content: "x" }],
+    });
+    expect(await answer.json()).toMatchObject({ response: "Hi you" });
+  });
+});
+
 describe("a stream that was cut", () => {
   const resume = (runId: string, from: number | string, key = callKey): Promise<Response> =>
     harness.call(`/ai-gateway/gateways/any/run/${runId}/resume?from=${from}`, {
@@ -263,6 +292,16 @@ describe("the universal endpoint", () => {
       { ...step, headers: { Authorization: `Bearer ${callKey}` } },
     ]);
     expect(mistaken.status).toBe(200);
+  });
+
+  it("takes a step's own key to the third party that serves its model", async () => {
+    const query = { ...chat, model: "moonshot/kimi-k2.5" };
+    const headers = { Authorization: "Bearer sk-other" };
+    const step = { provider: "compat", endpoint: "chat/completions", headers, query };
+    expect((await post("/gateway/v1/a/g", [step])).ok).toBe(false);
+    expect(moonshot.faults).toHaveLength(1);
+    (moonshot.faults as string[]).length = 0;
+    expect((await post("/gateway/v1/a/g", [{ ...step, headers: {} }])).status).toBe(200);
   });
 
   it("runs own models in OpenAI's shape, too", async () => {
