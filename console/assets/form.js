@@ -60,52 +60,55 @@ export function createForm({ schema, example, onSubmit, onChange, label }) {
     ),
   );
 
-  async function collect({ isMarking }) {
-    const values = {};
-    let first;
-    for (const row of rows) {
-      if (isMarking) row.say("");
-      try {
-        const value = await row.field.read();
-        if (value !== undefined) values[row.input.name] = value;
-      } catch (error) {
-        if (!(error instanceof FieldError)) throw error;
-        if (isMarking) row.say(error.message);
-        first ??= row;
-      }
-    }
-    if (isMarking) first?.focus();
-    return first === undefined ? values : undefined;
-  }
-
   return {
     form,
     submit,
-    read: () => collect({ isMarking: true }),
+    read: () => collect(rows, { isMarking: true }),
     /** What is filled in so far, for code samples. */
-    peek: async () => (await collect({ isMarking: false })) ?? {},
-    mark(fields) {
-      const rest = [];
-      let first;
-      for (const { name, message } of fields) {
-        const row = rows.find(
-          ({ input }) => name === input.name || name.startsWith(`${input.name}.`),
-        );
-        if (row === undefined) rest.push(message);
-        else {
-          row.say(
-            message.startsWith(`${row.input.name} `)
-              ? message.slice(row.input.name.length + 1)
-              : message,
-          );
-          first ??= row;
-        }
-      }
-      if (first !== undefined && hidden.includes(first)) more.open = true;
+    peek: async () => (await collect(rows, { isMarking: false })) ?? {},
+    mark(problems) {
+      const { first, rest } = markRows(rows, problems);
+      if (hidden.includes(first)) more.open = true;
       first?.focus();
       return rest;
     },
   };
+}
+
+/** The values of all fields that have one; undefined when one cannot be read. */
+async function collect(rows, { isMarking }) {
+  const values = {};
+  let first;
+  for (const row of rows) {
+    if (isMarking) row.say("");
+    try {
+      const value = await row.field.read();
+      if (value !== undefined) values[row.input.name] = value;
+    } catch (error) {
+      if (!(error instanceof FieldError)) throw error;
+      if (isMarking) row.say(error.message);
+      first ??= row;
+    }
+  }
+  if (isMarking) first?.focus();
+  return first === undefined ? values : undefined;
+}
+
+/** Shows each problem at its field: the first such field, and what belongs to none. */
+function markRows(rows, problems) {
+  const rest = [];
+  let first;
+  for (const { name, message } of problems) {
+    const row = rows.find(({ input }) => name === input.name || name.startsWith(`${input.name}.`));
+    if (row === undefined) {
+      rest.push(message);
+      continue;
+    }
+    const prefix = `${row.input.name} `;
+    row.say(message.startsWith(prefix) ? message.slice(prefix.length) : message);
+    first ??= row;
+  }
+  return { first, rest };
 }
 
 function createRow(input) {

@@ -84,18 +84,9 @@ export function createKeys(
   };
   const validAdmins = (): readonly KeyRecord[] =>
     index.all().filter((record) => record.scopes.includes("admin") && endOf(record) > clock.now());
-  const create = ({ name, scopes, models, expiresInMs }: NewKey): KeyWithSecret => {
-    const { secret, hash } = makeSecret();
-    const key = save({
-      id: `key_${randomBytes(6).toString("hex")}`,
-      name,
-      hash,
-      scopes,
-      ...(models !== undefined && { models }),
-      createdAt: timestamp(clock),
-      ...(expiresInMs !== undefined && { expiresAt: later(clock, expiresInMs) }),
-    });
-    return { key, secret };
+  const create = (input: NewKey): KeyWithSecret => {
+    const { record, secret } = makeRecord(input, clock);
+    return { key: save(record), secret };
   };
 
   return {
@@ -146,6 +137,23 @@ export function isForModel(owner: KeyOwner, modelId: string): boolean {
   return owner.models.some((pattern) =>
     pattern.endsWith("*") ? modelId.startsWith(pattern.slice(0, -1)) : modelId === pattern,
   );
+}
+
+function makeRecord(
+  { name, scopes, models, expiresInMs }: NewKey,
+  clock: Clock,
+): { readonly record: KeyRecord; readonly secret: string } {
+  const { secret, hash } = makeSecret();
+  const record: KeyRecord = {
+    id: `key_${randomBytes(6).toString("hex")}`,
+    name,
+    hash,
+    scopes,
+    ...(models !== undefined && { models }),
+    createdAt: timestamp(clock),
+    ...(expiresInMs !== undefined && { expiresAt: later(clock, expiresInMs) }),
+  };
+  return { record, secret };
 }
 
 function renew(

@@ -20,7 +20,11 @@ export const registerAtLiteLlm: Register = async (client, models, options) => {
     const registered = liteLlmModel(model, kind, options);
     const id = known.get(model.id);
     if (id === undefined) await client.change("POST", "/model/new", registered);
-    else await client.change("PATCH", `/model/${encodeURIComponent(id)}/update`, registered);
+    else {
+      // Without its id LiteLLM would give the model a new one.
+      const named = { ...registered, model_info: { ...registered.model_info, id } };
+      await client.change("PATCH", `/model/${encodeURIComponent(id)}/update`, named);
+    }
     steps.push({ action: id === undefined ? "create" : "update", subject: `model ${model.id}` });
   }
   const notes =

@@ -77,6 +77,8 @@ export function startLiteLlmDouble(): Promise<AdminDouble> {
     if (method !== "PATCH" || !models.has(id))
       throw new Refusal(404, { error: { message: `no route ${path}` } });
     check(body);
+    if ((body["model_info"] as { id?: unknown }).id !== id)
+      throw refuse("the model would get a new id");
     models.set(id, body);
     return { body };
   });
