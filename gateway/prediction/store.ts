@@ -56,6 +56,8 @@ export interface PredictionListOptions {
   readonly createdAfter?: string;
   /** ISO 8601, exclusive. */
   readonly createdBefore?: string;
+  /** Of the records together; one is returned whatever its size, for inputs may be large. Default: no bound. */
+  readonly bytesMax?: number;
 }
 
 /** Where accepted predictions are kept: an insert has returned only when it would survive kill -9. */

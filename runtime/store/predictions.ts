@@ -41,6 +41,8 @@ export interface StoredPredictionListOptions {
   readonly after?: string;
   readonly createdAfter?: string;
   readonly createdBefore?: string;
+  /** Of the records together; one is returned whatever its size, for inputs may be large. Default: no bound. */
+  readonly bytesMax?: number;
 }
 
 /** An insert or update has returned only when it would survive kill -9. */
@@ -132,12 +134,21 @@ function list(
   const where = given.length === 0 ? "" : `WHERE ${given.map(([sql]) => sql).join(" AND ")}`;
   // Next after one means its neighbours: read towards the newer end, then turned round.
   const order = after === undefined ? "DESC" : "ASC";
-  const rows = database.all(
-    `SELECT record FROM predictions ${where} ORDER BY sequence ${order} LIMIT ?`,
-    ...given.map(([, value]) => value ?? null),
+  const values = given.map(([, value]) => value ?? null);
+  const sizes = database.all(
+    `SELECT sequence, octet_length(record) AS size FROM predictions ${where}
+     ORDER BY sequence ${order} LIMIT ?`,
+    ...values,
     limit,
   );
-  const records = rows.map(parsePrediction);
+  const records: StoredPrediction[] = [];
+  let bytes = 0;
+  for (const { sequence, size } of sizes) {
+    bytes += Number(size);
+    if (records.length > 0 && bytes > (options.bytesMax ?? Number.POSITIVE_INFINITY)) break;
+    const row = database.get("SELECT record FROM predictions WHERE sequence = ?", Number(sequence));
+    if (row !== undefined) records.push(parsePrediction(row));
+  }
   return after === undefined ? records : records.toReversed();
 }
 

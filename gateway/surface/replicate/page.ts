@@ -4,6 +4,8 @@ import type { PredictionRecord, PredictionStore } from "../../prediction/store.t
 
 /** Predictions on one page, as Replicate has it. */
 const pageSize = 100;
+/** Inputs may be large: a page stops here, and always has one prediction. */
+const pageBytesMax = 16 * 1024 * 1024;
 /** A key that may call few of many models gets a short page instead of a search through the whole store. */
 const batchesMax = 10;
 
@@ -29,21 +31,25 @@ export function listPage(
   const records: PredictionRecord[] = [];
   let edge = cursor?.id;
   let hasMore = true;
-  for (let batch = 0; batch < batchesMax && hasMore && records.length < pageSize; batch += 1) {
-    const found = store.list({
-      limit: pageSize + 1,
+  const list = (limit: number): readonly PredictionRecord[] =>
+    store.list({
+      limit,
+      bytesMax: pageBytesMax,
       ...range,
       ...(edge === undefined ? {} : isTowardsNewer ? { after: edge } : { before: edge }),
     });
-    hasMore = found.length > pageSize;
+  for (let batch = 0; batch < batchesMax && hasMore && records.length < pageSize; batch += 1) {
+    const found = list(pageSize + 1);
     // In the order in which they are walked.
     for (const record of isTowardsNewer ? found.toReversed() : found) {
-      if (records.length === pageSize) {
-        hasMore = true;
-        break;
-      }
+      if (records.length === pageSize) break;
       edge = record.id;
       if (isVisible(record)) records.push(record);
+    }
+    // Fewer than asked for: the list's end, or as much as one page may hold.
+    if (found.length <= pageSize) {
+      hasMore = list(1).length > 0;
+      break;
     }
   }
   const shown = isTowardsNewer ? records.toReversed() : records;

@@ -129,15 +129,20 @@ export class MemoryPredictions implements PredictionStore {
   }
   list(options: PredictionListOptions): readonly PredictionRecord[] {
     const { limit, before, after, createdAfter = "", createdBefore = "~" } = options;
+    const { bytesMax = Number.POSITIVE_INFINITY } = options;
     const ids = [...this.records.keys()];
     const from = after === undefined ? 0 : ids.indexOf(after) + 1;
     const to = before === undefined ? ids.length : ids.indexOf(before);
     const found = [...this.records.values()]
       .slice(from, Math.max(0, to))
       .filter(({ createdAt }) => createdAt >= createdAfter && createdAt < createdBefore);
-    return after === undefined
-      ? found.toReversed().slice(0, limit)
-      : found.slice(0, limit).toReversed();
+    const walked = (after === undefined ? found.toReversed() : found).slice(0, limit);
+    let bytes = 0;
+    const kept = walked.filter((record, index) => {
+      bytes += JSON.stringify(record).length;
+      return index === 0 || bytes <= bytesMax;
+    });
+    return after === undefined ? kept : kept.toReversed();
   }
   readonly settled: Set<string> = new Set();
   owingWebhooks(): readonly string[] {

@@ -56,6 +56,21 @@ describe("the list of predictions", () => {
     expect([ids(first), first.previous]).toEqual([ids(pages[0] as Page), null]);
   });
 
+  it("has short pages when inputs are large, and still all of them", async () => {
+    fill(5);
+    const input = { prompt: "x".repeat(6 * 1024 * 1024) };
+    for (const record of harness.predictions.records.values()) {
+      harness.predictions.update({ ...record, input });
+    }
+    const sizes: number[] = [];
+    for (let url: string | null = "/v1/predictions"; url !== null;) {
+      const { results, next } = await page(url);
+      sizes.push(results.length);
+      url = next;
+    }
+    expect(sizes).toEqual([2, 2, 1]);
+  });
+
   it("can be bounded in time, page by page", async () => {
     fill(250);
     const query = "created_after=2026-11-01T01:00:00Z&created_before=2026-11-01T03:00:00Z";

@@ -6,13 +6,13 @@ import { Slots } from "../../../../gateway/webhook/slots.ts";
 
 /** Takes a slot and notes when it was given. */
 function taker(slots: Slots): {
-  take(origin: string, name?: string): Promise<() => void>;
+  readonly take: (origin: string, name?: string) => Promise<() => void>;
   readonly given: string[];
 } {
   const given: string[] = [];
   return {
     given,
-    async take(origin, name = origin) {
+    take: async (origin, name = origin) => {
       const release = await slots.take(origin);
       given.push(name);
       return release;

@@ -97,7 +97,8 @@ describe("predictions", () => {
   });
 
   test("are paged in both directions and by time, so that a client sees each exactly once", () => {
-    const { predictions, close } = openStore({ dataDirectory });
+    const store = openStore({ dataDirectory });
+    const { predictions } = store;
     for (let at = 0; at < 5; at += 1) {
       predictions.insert({
         ...record,
@@ -113,7 +114,21 @@ describe("predictions", () => {
     expect(ids({ limit: 9, before: "gone" })).toEqual([]);
     const [createdAfter, createdBefore] = ["2026-01-02", "2026-01-04"];
     expect(ids({ limit: 9, createdAfter, createdBefore })).toEqual(["p2", "p1"]);
-    close();
+    store.close();
+  });
+
+  test("are listed up to a size, so that large inputs do not fill the memory, but always one", () => {
+    const store = openStore({ dataDirectory });
+    const { predictions } = store;
+    const input = { text: "x".repeat(1_000) };
+    for (const id of ["a", "b", "c"]) predictions.insert({ ...record, id, input });
+    const ids = (options: Parameters<typeof predictions.list>[0]): readonly string[] =>
+      predictions.list(options).map(({ id }) => id);
+    expect(ids({ limit: 9, bytesMax: 2_500 })).toEqual(["c", "b"]);
+    expect(ids({ limit: 9, bytesMax: 2_500, after: "a" })).toEqual(["c", "b"]);
+    expect(ids({ limit: 9, bytesMax: 10 })).toEqual(["c"]);
+    expect(ids({ limit: 9, bytesMax: 10, after: "a" })).toEqual(["b"]);
+    store.close();
   });
 
   test("owe a completed webhook until it is settled, across restarts, once they have ended", () => {
@@ -134,7 +149,8 @@ describe("predictions", () => {
   });
 
   test("are forgotten in batches once they are old or too many, running ones never", () => {
-    const { predictions, close } = openStore({ dataDirectory });
+    const store = openStore({ dataDirectory });
+    const { predictions } = store;
     predictions.insert({ ...record, id: "running" });
     for (let day = 1; day <= 6; day += 1) {
       const completedAt = `2026-01-0${day}T00:00:00.000Z`;
@@ -144,6 +160,6 @@ describe("predictions", () => {
       predictions.prune({ completedBefore: "2026-01-04T00:00:00.000Z", keepMax: 2, limit });
     expect([prune(2), prune(9), prune(9)]).toEqual([2, 2, 0]);
     expect(predictions.list({ limit: 9 }).map(({ id }) => id)).toEqual(["d6", "d5", "running"]);
-    close();
+    store.close();
   });
 });
