@@ -169,7 +169,8 @@ async function readRequest(
 }
 
 async function parseBody(contentType: string, body: Buffer): Promise<unknown> {
-  if (contentType === "" && body.length === 0) return undefined;
+  // Some SDKs name a type for no body at all.
+  if (body.length === 0) return undefined;
   if (contentType === "application/json") return JSON.parse(body.toString("utf8"));
   if (!contentType.startsWith("multipart/form-data")) return body;
   const form = await new Response(new Uint8Array(body), {

@@ -12,8 +12,6 @@ export interface ProviderAdapter {
   readonly source: { readonly document: string; readonly date: string };
   /** Headers that carry the provider's key. */
   authorize(key: string): Readonly<Record<string, string>>;
-  /** Other origins of the provider that get its key as well, such as a host for streams. */
-  readonly keyOrigins?: readonly string[];
   /**
    * Runs one call to its end. Text and other pieces go out by `call.emit` as they come; a provider with jobs is polled.
    * @throws `GatewayError` in the gateway's words; the signal's reason when aborted
@@ -113,7 +111,7 @@ export interface ProviderRequest {
   readonly isModelPage?: boolean;
   /** Not broken off when the call is aborted, so that what it began can be canceled; bounded in time nevertheless. */
   readonly outlivesCall?: boolean;
-  /** A file of the provider's: redirects are followed, the key goes to the provider's own origins only. */
+  /** A file of the provider's: redirects are followed, other origins get no key and are looked at as a caller's URL is. */
   readonly isDownload?: boolean;
 }
 

@@ -11,7 +11,7 @@ import type { FetchFile } from "./fetch-file.ts";
 import { FormBody } from "./form.ts";
 import { translateNetworkFailure } from "./network.ts";
 import type { Provider } from "./providers.ts";
-import { isKeyOrigin, requestUrl } from "./url.ts";
+import { isOwnOrigin, requestUrl } from "./url.ts";
 
 export interface ProviderHttpOptions {
   readonly provider: Provider;
@@ -40,7 +40,8 @@ export function createProviderHttp(options: ProviderHttpOptions): ProviderHttp {
       const answer = await whole(options, request, "application/json");
       return { ...answer, body: parseJson(provider.name, answer.body) };
     },
-    bytes: (request) => whole(options, request, "*/*"),
+    bytes: (request) =>
+      request.isDownload === true ? download(options, request) : whole(options, request, "*/*"),
     events: (request) => events(options, request),
     lines: (request) => lines(options, request),
     async file(uri) {
@@ -147,20 +148,39 @@ async function send(
   request: ProviderRequest,
   kind: { readonly accept: string; readonly isStream: boolean },
 ): Promise<Dispatcher.ResponseData> {
-  let url = requestUrl(options.provider.baseUrl, request.path);
+  const url = requestUrl(options.provider.baseUrl, request.path);
+  const response = await exchange(options, { ...kind, request, url });
+  if (isOk(response)) return response;
+  throw await refusal(options, request, response);
+}
+
+/** A file of the provider's, wherever it lies: only its own origin is trusted. */
+async function download(
+  options: ProviderHttpOptions,
+  request: ProviderRequest,
+): Promise<ProviderAnswer<Buffer>> {
+  const { provider, fetchFile, signal } = options;
+  let url = requestUrl(provider.baseUrl, request.path);
   for (let hops = 0; ; hops += 1) {
-    const response = await exchange(options, { ...kind, request, url });
+    if (fetchFile !== undefined && !isOwnOrigin(provider, url.origin)) {
+      const { contentType, bytes } = await fetchFile(url.href, signal);
+      return { status: 200, headers: { "content-type": contentType }, body: bytes };
+    }
+    const response = await exchange(options, { request, url, accept: "*/*", isStream: false });
     const { statusCode, headers, body } = response;
-    if (statusCode >= 200 && statusCode < 300) return response;
+    if (isOk(response)) {
+      return { status: statusCode, headers, body: await collect(options, body, answerBytesMax) };
+    }
     const { location } = headers;
     const isRedirect = statusCode >= 300 && statusCode < 400 && typeof location === "string";
-    if (isRedirect && request.isDownload === true && hops < redirectsMax) {
-      await body.dump({ limit: errorBytesMax }).catch(() => undefined);
-      url = requestUrl(url.href, location);
-    } else {
-      throw await refusal(options, request, response);
-    }
+    if (!isRedirect || hops === redirectsMax) throw await refusal(options, request, response);
+    await body.dump({ limit: errorBytesMax }).catch(() => undefined);
+    url = new URL(location, url);
   }
+}
+
+function isOk({ statusCode }: Dispatcher.ResponseData): boolean {
+  return statusCode >= 200 && statusCode < 300;
 }
 
 async function exchange(
@@ -178,7 +198,7 @@ async function exchange(
   },
 ): Promise<Dispatcher.ResponseData> {
   const { provider, key, deadlines, signal } = options;
-  const isKeyed = key !== undefined && isKeyOrigin(provider, url.origin);
+  const isKeyed = key !== undefined && isOwnOrigin(provider, url.origin);
   const { contentType, bytes } = encode(request.body);
   // A generation that is not streamed answers when it is done: only the call's total time bounds it.
   const isPrompt = isStream || request.method === "GET";
@@ -192,7 +212,7 @@ async function exchange(
         "accept-encoding": "identity",
         "user-agent": "byom",
         ...(contentType === undefined ? {} : { "content-type": contentType }),
-        ...(isKeyOrigin(provider, url.origin) ? lowerCased(provider.headers) : {}),
+        ...(isOwnOrigin(provider, url.origin) ? lowerCased(provider.headers) : {}),
         ...(isKeyed ? lowerCased(provider.adapter.authorize(key)) : {}),
         ...lowerCased(request.headers),
       },

@@ -13,7 +13,7 @@ export function requestUrl(baseUrl: string, path: string): URL {
   return url;
 }
 
-/** Whether requests to an origin carry the provider's key: its own, and those that the adapter names. */
-export function isKeyOrigin({ baseUrl, adapter }: Provider, origin: string): boolean {
-  return new URL(baseUrl).origin === origin || (adapter.keyOrigins ?? []).includes(origin);
+/** Whether an origin is the provider's own: only there its key, and the operator's headers, may go. */
+export function isOwnOrigin({ baseUrl }: Provider, origin: string): boolean {
+  return new URL(baseUrl).origin === origin;
 }

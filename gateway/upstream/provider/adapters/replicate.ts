@@ -23,7 +23,6 @@ export const replicate: ProviderAdapter = {
     date: "2026-08-21",
   },
   authorize: (key) => ({ authorization: `Bearer ${key}` }),
-  keyOrigins: ["https://stream.replicate.com"],
   async run(call) {
     const input = await replicateInput(call);
     const isText = call.task === "text-generation";

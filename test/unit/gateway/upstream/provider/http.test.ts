@@ -10,6 +10,11 @@ import type {
   ProviderEvent,
   ProviderHttp,
 } from "../../../../../gateway/upstream/provider/adapter.ts";
+import { parseAllowList } from "../../../../../gateway/http/url-guard.ts";
+import {
+  createFetchFile,
+  type FetchFile,
+} from "../../../../../gateway/upstream/provider/fetch-file.ts";
 import { FormBody } from "../../../../../gateway/upstream/provider/form.ts";
 import { createProviderHttp } from "../../../../../gateway/upstream/provider/http.ts";
 import {
@@ -75,6 +80,7 @@ function http(
     readonly baseUrl?: string;
     readonly signal?: AbortSignal;
     readonly deadlines?: Partial<Deadlines>;
+    readonly fetchFile?: FetchFile;
   } = {},
 ): ProviderHttp {
   return createProviderHttp({
@@ -83,6 +89,7 @@ function http(
     pools,
     deadlines: { ...defaultDeadlines, ...options.deadlines },
     signal: options.signal ?? new AbortController().signal,
+    ...(options.fetchFile === undefined ? {} : { fetchFile: options.fetchFile }),
   });
 }
 
@@ -158,6 +165,33 @@ describe("requests", () => {
     expect(file).toEqual({ contentType: "image/png", bytes: Buffer.from([0, 1, 2]) });
     const error = await failureOf(http().file("http://169.254.169.254/latest/meta-data"));
     expect(error.code).toBe("invalid_input");
+  });
+
+  it("fetches files of the network only where the operator lets it", async () => {
+    const fetchFile = (entries: readonly string[]): FetchFile =>
+      createFetchFile({ allow: parseAllowList(entries), connectMs: 1_000 });
+    const { signal } = new AbortController();
+    const url = `${double.baseUrl}/open`;
+    expect(await fetchFile(["127.0.0.1"])(url, signal)).toEqual({
+      contentType: "video/mp4",
+      bytes: Buffer.from("public"),
+    });
+    expect((await failureOf(fetchFile([])(url, signal))).message).toContain("not a public address");
+    double.next(fail(404, {}));
+    const gone = await failureOf(fetchFile(["127.0.0.1"])(url, signal));
+    expect(gone).toMatchObject({ code: "invalid_input" });
+    expect(gone.message).toContain("it answered 404");
+  });
+
+  it("does not let a provider send a download to a private address", async () => {
+    double.next((response) => {
+      response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data" }).end();
+    });
+    const guarded = http({
+      fetchFile: createFetchFile({ allow: parseAllowList([]), connectMs: 1_000 }),
+    });
+    const work = guarded.bytes({ method: "GET", path: "/file", isDownload: true });
+    expect((await failureOf(work)).message).toContain("not a public address");
   });
 });
 

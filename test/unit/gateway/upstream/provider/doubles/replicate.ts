@@ -192,6 +192,8 @@ export async function startReplicateDouble(): Promise<ReplicateDouble> {
       {
         method: "GET",
         path: "/stream/{id}",
+        // The URL itself is the key: replicate-js sends none there.
+        isOpen: true,
         headers: z.looseObject({ accept: z.literal("text/event-stream") }),
         answer: ({ params }) => {
           const prediction = predictions.get(params["id"] ?? "");

@@ -97,17 +97,25 @@ export function startWorkersAiDouble(): Promise<ProviderDouble> {
         method: "POST",
         path: "/run/@cf/{author}/{model}",
         body: z.unknown(),
-        answer: ({ params, body }) => {
-          const model = `@cf/${params["author"]}/${params["model"]}`;
-          const schema = schemas[model];
-          if (schema === undefined) return cloudflareError(400, 5007, `No such model ${model}`);
-          const checked = schema.safeParse(body);
-          if (!checked.success) throw new Error(`${model}: ${z.prettifyError(checked.error)}`);
-          return answers[model]?.(body) ?? cloudflareError(500, 3001, "no answer planned");
-        },
+        answer: ({ params, body }) => answerRun(`@cf/${params["author"]}/${params["model"]}`, body),
+      },
+      {
+        // As Cloudflare's own SDK writes it: the slashes of the name escaped.
+        method: "POST",
+        path: "/run/{model}",
+        body: z.unknown(),
+        answer: ({ params, body }) => answerRun(params["model"] ?? "", body),
       },
     ],
   });
+}
+
+function answerRun(model: string, body: unknown): DoubleAnswer {
+  const schema = schemas[model];
+  if (schema === undefined) return cloudflareError(400, 5007, `No such model ${model}`);
+  const checked = schema.safeParse(body);
+  if (!checked.success) throw new Error(`${model}: ${z.prettifyError(checked.error)}`);
+  return answers[model]?.(body) ?? cloudflareError(500, 3001, "no answer planned");
 }
 
 export const legacyFrames: readonly unknown[] = [
