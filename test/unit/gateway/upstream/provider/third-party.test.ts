@@ -10,16 +10,18 @@ import type { Deadlines } from "../../../../../gateway/limits.ts";
 import { adapters } from "../../../../../gateway/upstream/provider/adapters/index.ts";
 import type { AdapterId } from "../../../../../gateway/upstream/provider/adapter.ts";
 import type { Provider } from "../../../../../gateway/upstream/provider/providers.ts";
-import { cutAfter, stall, type ProviderDouble } from "../../../../support/provider-double.ts";
+import { cutAfter, sse, stall, type ProviderDouble } from "../../../../support/provider-double.ts";
 import { chatModel, startHarness, until, type Harness } from "../../harness.ts";
 import {
   anthropicError,
   anthropicFrames,
   anthropicKey,
+  blockOf,
   startAnthropicDouble,
 } from "./doubles/anthropic.ts";
 import { openAiKey, startOpenAiDouble } from "./doubles/openai.ts";
 import { replicateKey, startReplicateDouble, type ReplicateDouble } from "./doubles/replicate.ts";
+import { startWorkersAiDouble, workersAiKey } from "./doubles/workers-ai.ts";
 
 const claude = entry("anthropic/claude-sonnet-5-5", "text-generation", [
   { kind: "provider", provider: "anthropic", model: "claude-sonnet-5-5" },
@@ -29,6 +31,9 @@ const painter = entry("black-forest-labs/flux-schnell", "text-to-image", [
 ]);
 const editor = entry("openai/gpt-image-1", "image-to-image", [
   { kind: "provider", provider: "openai", model: "gpt-image-1" },
+]);
+const kimi = entry("@cf/moonshotai/kimi-k2.5", "text-generation", [
+  { kind: "provider", provider: "workers-ai", model: "@cf/moonshotai/kimi-k2.5" },
 ]);
 const keyless = entry("vidu/q3", "text-to-video", [
   { kind: "provider", provider: "vidu", model: "viduq3" },
@@ -45,18 +50,21 @@ function entry(
 let anthropic: ProviderDouble;
 let openAi: ProviderDouble;
 let replicate: ReplicateDouble;
+let workersAi: ProviderDouble;
 let harness: Harness;
 
 beforeEach(async () => {
   anthropic = await startAnthropicDouble();
   openAi = await startOpenAiDouble();
   replicate = await startReplicateDouble();
+  workersAi = await startWorkersAiDouble();
   harness = await start();
 });
 
 afterEach(async () => {
   await harness.close();
-  for (const double of [anthropic, openAi, replicate]) await double[Symbol.asyncDispose]();
+  for (const double of [anthropic, openAi, replicate, workersAi])
+    await double[Symbol.asyncDispose]();
 });
 
 function start(
@@ -67,10 +75,11 @@ function start(
     ["anthropic", provider("anthropic", anthropic.baseUrl, key)],
     ["openai", provider("openai", openAi.baseUrl, openAiKey)],
     ["replicate", provider("replicate", `${replicate.baseUrl}/v1`, replicateKey)],
+    ["workers-ai", provider("workers-ai", workersAi.baseUrl, workersAiKey)],
     ["vidu", provider("vidu", "http://127.0.0.1:9", undefined)],
   ]);
   return startHarness({
-    models: [claude, painter, editor, keyless],
+    models: [claude, painter, editor, kimi, keyless],
     providers: { get: (name) => configured.get(name), list: () => [...configured.values()] },
     ...(options.deadlines === undefined ? {} : { deadlines: options.deadlines }),
   });
@@ -128,6 +137,45 @@ describe("a third party's chat model answers", () => {
     });
     expect(response.status).toBe(200);
     expect(await body(response)).toMatchObject({ success: true, result: { response: "Hello" } });
+  });
+
+  it("Workers AI's run under Cloudflare's own name of a model, with metadata", async () => {
+    const response = await harness.call("/client/v4/accounts/any/ai/run", {
+      body: {
+        model: kimi.id,
+        input: { prompt: "Hi" },
+        options: { metadata: { team: "docs" } },
+      },
+    });
+    expect(response.status).toBe(200);
+    expect(JSON.stringify(await body(response))).toContain("Hello");
+    expect(workersAi.requests[0]?.path).toContain("/ai/run/@cf/moonshotai/kimi-k2.5");
+  });
+
+  it("a chat with tools, whose calls come in the caller's shape", async () => {
+    const call = { type: "tool_use", id: "toolu_1", name: "weather", input: {} };
+    const deltas = [{ type: "input_json_delta", partial_json: '{"city":"Ulm"}' }];
+    anthropic.next(sse(anthropicFrames(blockOf(0, call, deltas), "tool_use")));
+    const response = await harness.call("/v1/chat/completions", {
+      body: {
+        ...hello,
+        tools: [
+          { type: "function", function: { name: "weather", parameters: { type: "object" } } },
+        ],
+      },
+    });
+    expect(await body(response)).toMatchObject({
+      choices: [
+        {
+          finish_reason: "tool_calls",
+          message: {
+            tool_calls: [
+              { id: "toolu_1", function: { name: "weather", arguments: '{"city":"Ulm"}' } },
+            ],
+          },
+        },
+      ],
+    });
   });
 
   it("OpenAI's responses", async () => {
