@@ -8,6 +8,7 @@ import {
   embeddingVectors,
   vectorBase64,
 } from "../../../../gateway/media/embeddings.ts";
+import { mediaFormats } from "../../../../gateway/media/formats.ts";
 import { imageInputs } from "../../../../gateway/media/images.ts";
 import { outputFiles } from "../../../../gateway/media/output.ts";
 import { speechInput } from "../../../../gateway/media/speech.ts";
@@ -272,6 +273,21 @@ describe("transcripts", () => {
     const segments = [{ start: 3661.5, end: 3662.0004, text: " a\n\nb --> c ", facts: {} }];
     expect(renderSrt(segments)).toBe("1\n01:01:01,500 --> 01:01:02,000\na\nb --> c\n\n");
     expect(renderVtt(segments)).toBe("WEBVTT\n\n01:01:01.500 --> 01:01:02.000\na\nb -> c\n\n");
+  });
+});
+
+describe("the catalog", () => {
+  it("names the calls that a model takes, and none that would be refused", () => {
+    const formats = (task: CatalogEntry["task"], name: string) =>
+      mediaFormats(entry({ [name]: text }, { task }));
+    expect(formats("text-embeddings", "texts")).toEqual(["embeddings"]);
+    expect(formats("text-to-image", "prompt")).toEqual(["images"]);
+    expect(formats("text-to-speech", "text")).toEqual(["speech"]);
+    expect(formats("automatic-speech-recognition", "audio")).toEqual(["transcriptions"]);
+    expect(formats("text-embeddings", "number")).toEqual([]);
+    expect(formats("image-to-image", "prompt")).toEqual([]);
+    expect(formats("other", "prompt")).toEqual([]);
+    expect(mediaFormats(chatModel)).toEqual([]);
   });
 });
 
