@@ -5,10 +5,17 @@ import { findCallable, type Input } from "../../prediction/start.ts";
 import { dataUri } from "./binary.ts";
 import { fileInputName } from "./input.ts";
 
-/** Whether the body is a file or a form instead of JSON; clients that name no type send JSON. */
+/** What `fetch` and `curl -d` name when nobody named a type: it is JSON all the same. */
+const unnamedTypes: ReadonlySet<string> = new Set([
+  "",
+  "text/plain",
+  "application/x-www-form-urlencoded",
+]);
+
+/** Whether the body is a file or a form instead of JSON. */
 export function isFileBody(call: Call): boolean {
   const type = contentTypeOf(call);
-  return type !== "" && type !== "text/plain" && !type.includes("json");
+  return !unnamedTypes.has(type) && !type.includes("json");
 }
 
 /**

@@ -100,6 +100,17 @@ describe("a chat", () => {
   });
 });
 
+describe("a body whose type nobody named", () => {
+  it.each(["application/x-www-form-urlencoded", "text/plain", "application/json; charset=utf-8"])(
+    "is JSON all the same when the client says %s, as curl -d does",
+    async (type) => {
+      const entry = model({ inputs: { prompt: text }, outputSchema: text });
+      const answer = await ask(entry, { prompt: "x" }, "hello", { "content-type": type });
+      expect(await answer.json()).toMatchObject({ result: { response: "hello" } });
+    },
+  );
+});
+
 describe("embeddings", () => {
   it("come as {shape, data}, from a model that takes a list", async () => {
     const entry = model({
