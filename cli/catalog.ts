@@ -1,4 +1,10 @@
-import { chatFormats, type Catalog, type CatalogEntry } from "../gateway/index.ts";
+import {
+  chatCapabilities,
+  chatFormats,
+  mediaFormats,
+  type Catalog,
+  type CatalogEntry,
+} from "../gateway/index.ts";
 import type { Runtime, Version } from "../runtime/index.ts";
 
 /**
@@ -53,9 +59,11 @@ function toEntry(version: Version): CatalogEntry {
   };
   const formats = chatFormats(entry);
   const output = formats.length > 0 ? (["text"] as const) : [];
-  return {
+  const said: CatalogEntry = {
     ...entry,
-    requestFormats: [...new Set([...requestFormats, ...formats])],
+    requestFormats: [...new Set([...requestFormats, ...formats, ...mediaFormats(entry)])],
     ...(modalities !== undefined && { modalities: { input: modalities, output } }),
   };
+  const capabilities = chatCapabilities(said);
+  return capabilities.length === 0 ? said : { ...said, capabilities };
 }

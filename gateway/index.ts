@@ -25,7 +25,8 @@ export type {
   ModelState,
   Upstream,
 } from "./upstream/upstream.ts";
-export { chatFormats } from "./chat/conventions.ts";
+export { chatCapabilities, chatFormats } from "./chat/conventions.ts";
+export { mediaFormats } from "./media/formats.ts";
 export { checkChatTemplate } from "./chat/template.ts";
 export { readProviderFile, type ProviderFile } from "./upstream/provider/provider-file.ts";
 export type { ExportedDocument, ExportModel, ExportOptions, SkippedModel } from "./export/model.ts";

@@ -1,4 +1,4 @@
-import type { CatalogEntry, JsonSchema, RequestFormat } from "../catalog/entry.ts";
+import type { Capability, CatalogEntry, JsonSchema, RequestFormat } from "../catalog/entry.ts";
 import { isTextOutput, resolveSchema } from "../catalog/schema.ts";
 import { propertiesOf } from "../catalog/validate-input.ts";
 
@@ -59,6 +59,19 @@ export function canChat(entry: CatalogEntry): boolean {
 /** The calls that a model takes because a chat can be had with it. */
 export function chatFormats(entry: CatalogEntry): readonly RequestFormat[] {
   return canChat(entry) ? ["chat-completions", "completions", "responses", "messages"] : [];
+}
+
+/** What a chat model can do, as its inputs tell. */
+export function chatCapabilities(entry: CatalogEntry): readonly Capability[] {
+  if (!canChat(entry)) return [];
+  const takes = (...names: readonly string[]): boolean =>
+    names.some((name) => findInput(entry, name) !== undefined);
+  return [
+    ...(takes("tools") ? (["tools"] as const) : []),
+    ...(takes("response_format", "json_schema") ? (["json"] as const) : []),
+    ...(takes("image") || entry.modalities?.input.includes("image") ? (["vision"] as const) : []),
+    ...(entry.isStreaming ? (["streaming"] as const) : []),
+  ];
 }
 
 export function takesChat(entry: CatalogEntry): boolean {

@@ -83,7 +83,8 @@ class Reader implements ChatReader {
       }),
       usage: usageOf({
         metrics: outcome.metrics,
-        inputBytes: conversationBytes(this.#run.request.input),
+        // An input of another name is counted as the caller said it.
+        inputBytes: conversationBytes(this.#run.request.input) || conversationBytes(this.#request),
         outputBytes: written.reduce(
           (sum, text) => sum + Buffer.byteLength(text),
           this.#passedBytes,

@@ -46,6 +46,7 @@ test("a version's card says how its model is called", () => {
     requestFormats: ["predictions", "chat-completions", "completions", "responses", "messages"],
     mapping: version.card.mapping,
     modalities: { input: ["text", "image"], output: ["text"] },
+    capabilities: ["vision"],
     hardware: "cpu",
     version: 3,
     digest: "sha256:bb",

@@ -14,10 +14,12 @@ function read(options: {
   readonly chunks?: readonly unknown[];
   readonly request?: Readonly<Record<string, unknown>>;
   readonly entry?: CatalogEntry;
+  readonly input?: object;
   readonly outcome?: Partial<Outcome>;
 }): { readonly deltas: readonly ChatDelta[]; readonly result: ChatResult } {
   const { chunks = [], request = {}, entry = chatModel, outcome = {} } = options;
-  const run = { id: "id1", entry, request: { input: { prompt: "12345678" } } };
+  const { input = { prompt: "12345678" } } = options;
+  const run = { id: "id1", entry, request: { input } };
   const reader = createChatReader(run as never, { request });
   const deltas = chunks.flatMap((chunk, index) =>
     reader.read({ index, kind: "output", data: Buffer.from(JSON.stringify({ chunk, index })) }),
@@ -131,6 +133,9 @@ describe("its end", () => {
     });
     const guessed = read({ chunks: ["12345678", { type: "reasoning", text: "1234" }] });
     expect(guessed.result.usage).toEqual({ inputTokens: 2, outputTokens: 3, isEstimated: true });
+    const messages = [{ role: "user", content: [{ type: "text", text: "1234567890" }] }];
+    const renamed = read({ chunks: ["a"], request: { messages }, input: { talk: messages } });
+    expect(renamed.result.usage.inputTokens).toBe(3);
   });
 });
 
