@@ -86,12 +86,21 @@ function modelBody(id: string, flags: Flags): Readonly<Record<string, unknown>> 
 }
 
 export const modelsRemove: Command = {
-  usage: "MODEL",
+  usage: "MODEL [--deployed]",
   positionals: { min: 1, max: 1 },
-  async run({ positionals, context }) {
+  options: {
+    deployed: {
+      type: "boolean",
+      help: "MODEL is an own one: also its versions, instances and snapshots",
+    },
+  },
+  async run({ positionals, flags, context }) {
     const [id = ""] = positionals;
     const platform = await connectPlatform(context);
-    await platform.call("DELETE", `/api/v1/catalog/models/${encodeURIComponent(id)}`);
+    const path = flags.has("deployed")
+      ? `/api/v1/models/${id}`
+      : `/api/v1/catalog/models/${encodeURIComponent(id)}`;
+    await platform.call("DELETE", path);
     context.output.answer(`${id}: not in the catalog any more`, { removed: id });
   },
 };

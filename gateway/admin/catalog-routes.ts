@@ -10,6 +10,7 @@ import { modelIdSchema, thirdPartyBodySchema } from "../catalog/third-party.ts";
 import { GatewayError } from "../errors.ts";
 import { assertMayCall, mayCall } from "../keys/authorize.ts";
 import type { Scope } from "../keys/keys.ts";
+import { adapterIds } from "../upstream/provider/provider-config.ts";
 import { check, readAdminBody } from "./body.ts";
 import type { AdminCall, AdminRoute } from "./route.ts";
 
@@ -57,6 +58,15 @@ export const catalogRoutes: readonly AdminRoute[] = [
     summary: "Removes a third party's model; a bundled one stays hidden until it is restored",
     scopes: ["admin"],
     handle: removeModel,
+  },
+  {
+    method: "GET",
+    path: "/catalog/hidden",
+    summary: "Bundled models that were removed",
+    scopes: ["admin", "deploy"],
+    handle: ({ administration }) => ({
+      hidden: administration.store.hidden.entries().map(([model, { since }]) => ({ model, since })),
+    }),
   },
   {
     method: "POST",
@@ -196,7 +206,7 @@ function removeModel({ administration, services, parameters }: AdminCall): undef
   if (entry === undefined) throw new GatewayError("not_found", `There is no model ${id}.`);
   if (catalog.isOwn(entry.id)) {
     throw new GatewayError("conflict", `${id} is deployed here.`, {
-      hint: `DELETE /api/v1/models/${entry.id} removes it with its versions.`,
+      hint: `\`byom models remove ${entry.id} --deployed\` (DELETE /api/v1/models/${entry.id}) removes it with its versions.`,
     });
   }
   if (entry.id !== id) {
@@ -249,7 +259,8 @@ async function refresh({ administration, call, services }: AdminCall): Promise<u
   const sheet = readSheet(document, {
     source,
     readAt: new Date(services.clock()).toISOString(),
-    canCall: (provider) => providers.get(provider) !== undefined,
+    canCall: (provider) =>
+      providers.get(provider) !== undefined || adapterIds.some((id) => id === provider),
   });
   const known = new Set(
     catalog

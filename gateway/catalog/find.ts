@@ -34,7 +34,10 @@ export function findModel(catalog: Catalog, reference: string): FoundModel {
 
 /** Finds the model one of whose versions has this id (64 hex digits), or by the reference forms of `findModel`. */
 export function findVersion(catalog: Catalog, reference: string): FoundModel {
-  if (reference.includes("/")) return findModel(catalog, reference);
+  // An alias may have no slash.
+  if (reference.includes("/") || catalog.get(reference) !== undefined) {
+    return findModel(catalog, reference);
+  }
   const wanted = reference.replace(/^sha256:/, "");
   for (const entry of catalog.list()) {
     for (const candidate of versionsOf(catalog, entry)) {

@@ -141,6 +141,11 @@ function rotateMasterKey(store: CatalogStore, secrets: SecretBox): number {
   return count;
 }
 
+/** Of adapters whose base URL is each operator's own. */
+const baseUrlExamples: Readonly<Partial<Record<AdapterId, string>>> = {
+  "workers-ai": "https://api.cloudflare.com/client/v4/accounts/ACCOUNT_ID/ai",
+};
+
 /** @throws GatewayError `invalid_request` */
 function assertComplete(
   adapters: ReadonlyMap<AdapterId, ProviderAdapter>,
@@ -156,7 +161,7 @@ function assertComplete(
   if ((config.baseUrl ?? adapter.baseUrl) === undefined) {
     throw new GatewayError("invalid_request", `${name} needs a base URL.`, {
       parameter: "baseUrl",
-      hint: "Such as http://10.0.0.5:8000/v1",
+      hint: `Such as ${baseUrlExamples[config.adapter] ?? "http://10.0.0.5:8000/v1"}`,
     });
   }
 }

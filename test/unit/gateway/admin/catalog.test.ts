@@ -177,6 +177,8 @@ describe("a bundled model", () => {
     expect((await platform.chat(id)).status).toBe(404);
     await restart();
     expect((await platform.chat(id)).status).toBe(404);
+    const hidden = await platform.call("GET", "/api/v1/catalog/hidden");
+    expect(hidden.body.hidden).toEqual([{ model: id, since: "2026-11-23T12:00:00.000Z" }]);
     expect((await platform.call("POST", `/api/v1/catalog/restore/${id}`)).status).toBe(200);
     expect((await platform.chat(id)).status).toBe(503);
   });

@@ -175,6 +175,14 @@ describe("a provider", () => {
     expect(model.body.isCallable).toBe(true);
   });
 
+  it("whose address is each operator's own says what one looks like", async () => {
+    const answer = await platform.call("PUT", "/api/v1/providers/workers-ai", {
+      body: { adapter: "workers-ai", key: "cf-1" },
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.body.error.hint).toContain("/accounts/ACCOUNT_ID/ai");
+  });
+
   it("is tested by a question that costs nothing, and says whether it takes the key", async () => {
     await put({ key: vllmKey });
     const good = await platform.call("POST", "/api/v1/providers/my-vllm/test", { body: {} });
@@ -267,6 +275,7 @@ it("the administration is described in OpenAPI, with every body", async () => {
     [
       "/api/v1/catalog/models",
       "/api/v1/catalog/models/{model}",
+      "/api/v1/catalog/hidden",
       "/api/v1/catalog/restore/{model}",
       "/api/v1/catalog/metadata/{model}",
       "/api/v1/catalog/refresh",
