@@ -160,7 +160,15 @@ async function loadModels(
     models: readonly ModelView[];
   };
   const { access } = platform;
-  if (names.length === 0) return { models: answer.models.filter((one) => one.isCallable), access };
+  if (names.length === 0) {
+    const callable = answer.models.filter((one) => one.isCallable);
+    if (callable.length > 0) return { models: callable, access };
+    throw new CommandError({
+      code: "no_models",
+      message: "no model of this platform can be called",
+      hint: "push one, add a provider's key, or name the models",
+    });
+  }
   const models = names.map((name) => {
     const found = answer.models.find(({ id, aliases }) => id === name || aliases.includes(name));
     if (found !== undefined) return found;

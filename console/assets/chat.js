@@ -29,7 +29,6 @@ export function createChatPanel({ model, onChange }) {
     }
     current = new AbortController();
     box.setRunning(true);
-    box.setDraft("");
     turns.push({ role: "user", content });
     const mine = createBubble("user", content);
     const answer = createBubble("assistant", "");
@@ -55,9 +54,8 @@ export function createChatPanel({ model, onChange }) {
   async function hear(answer, numbers) {
     const startedAt = performance.now();
     box.setStatus("Waiting for the model…");
-    const { signal } = current;
-    const asked = { model: model.id, messages: messages(), settings: numbers, signal };
-    const { response, start } = await streamChat(asked);
+    const asked = { model: model.id, messages: messages(), settings: numbers };
+    const { response, start } = await streamChat({ ...asked, signal: current.signal });
     const { firstAt, usage } = await readAnswer(response, answer, () =>
       box.setStatus("Answering…"),
     );
@@ -78,13 +76,15 @@ export function createChatPanel({ model, onChange }) {
     peek() {
       const draft = box.draft();
       const asked = draft === "" ? messages() : [...messages(), { role: "user", content: draft }];
-      const last = asked.findLastIndex(({ role }) => role === "user");
-      const shown =
-        last === -1 ? [...asked, { role: "user", content: "Hello" }] : asked.slice(0, last + 1);
-      return { messages: shown, ...settings.peek() };
+      return { messages: toLastQuestion(asked), ...settings.peek() };
     },
     stop: () => current?.abort(),
   };
+}
+
+function toLastQuestion(asked) {
+  const last = asked.findLastIndex(({ role }) => role === "user");
+  return last === -1 ? [...asked, { role: "user", content: "Hello" }] : asked.slice(0, last + 1);
 }
 
 /** Puts the chunks of an answer into its bubble. Resolves with when the first text came and the usage. */
@@ -153,7 +153,8 @@ function createChatView({ onAsk, onChange, settings }) {
       send.disabled = isRunning;
       clear.disabled = isRunning;
       log.setAttribute("aria-busy", String(isRunning));
-      if (!isRunning) text.focus();
+      if (isRunning) text.value = "";
+      else text.focus();
     },
   };
 }

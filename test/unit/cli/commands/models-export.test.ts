@@ -15,11 +15,13 @@ import { captureOutput } from "../captured-output.ts";
 import { createTemporaryFolder } from "../temporary-folder.ts";
 
 /** A platform that knows the catalog's route alone. */
-async function servePlatform(): Promise<string> {
+async function servePlatform(
+  isCallable = (id: string): boolean => !id.startsWith("@cf/"),
+): Promise<string> {
   const models = exported.map((model, index) => ({
     ...model,
     aliases: index === 0 ? ["chat"] : [],
-    isCallable: !model.id.startsWith("@cf/"),
+    isCallable: isCallable(model.id),
     upstreams: [{ kind: "deployment", model: model.id, isConfigured: true }],
   }));
   const server = createServer((request, response) => {
@@ -74,6 +76,13 @@ it("takes the models that are named, by alias too, also those that only a caller
   await expect(run(modelsExport, `me/none --to helicone ${base}`)).rejects.toMatchObject({
     code: "model_not_found",
   });
+});
+
+it("says so when there is nothing to export", async () => {
+  const url = await servePlatform(() => false);
+  await expect(run(modelsExport, `--to helicone ${base}`, { BYOM_URL: url })).rejects.toMatchObject(
+    { code: "no_models" },
+  );
 });
 
 it("prints one JSON document with --json", async () => {
