@@ -167,22 +167,6 @@ describe("requests", () => {
     expect(error.code).toBe("invalid_input");
   });
 
-  it("fetches files of the network only where the operator lets it", async () => {
-    const fetchFile = (entries: readonly string[]): FetchFile =>
-      createFetchFile({ allow: parseAllowList(entries), connectMs: 1_000 });
-    const { signal } = new AbortController();
-    const url = `${double.baseUrl}/open`;
-    expect(await fetchFile(["127.0.0.1"])(url, signal)).toEqual({
-      contentType: "video/mp4",
-      bytes: Buffer.from("public"),
-    });
-    expect((await failureOf(fetchFile([])(url, signal))).message).toContain("not a public address");
-    double.next(fail(404, {}));
-    const gone = await failureOf(fetchFile(["127.0.0.1"])(url, signal));
-    expect(gone).toMatchObject({ code: "invalid_input" });
-    expect(gone.message).toContain("it answered 404");
-  });
-
   it("does not let a provider send a download to a private address", async () => {
     double.next((response) => {
       response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data" }).end();
