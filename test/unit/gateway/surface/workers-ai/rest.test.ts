@@ -92,6 +92,35 @@ describe("Workers AI's REST API", () => {
     expect(await refused.json()).toMatchObject({ error: { param: "n" } });
   });
 
+  it.each([
+    ["v1/responses", { input: "x" }, { object: "response" }],
+    [
+      "v1/messages",
+      { max_tokens: 9, messages: [{ role: "user", content: "x" }] },
+      { type: "message" },
+    ],
+    // Anthropic's client writes the second v1 itself.
+    [
+      "v1/v1/messages",
+      { max_tokens: 9, messages: [{ role: "user", content: "x" }] },
+      { type: "message" },
+    ],
+    ["v1/completions", { prompt: "x" }, { object: "text_completion" }],
+  ])("serves %s in that API's shape, failures too", async (path, body, shape) => {
+    harness.coglet.play(speak);
+    const answer = await harness.call(`${base}/${path}`, { body: { model: "acme/chat", ...body } });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("cf-ai-req-id")).toMatch(/^req_/);
+    expect(await answer.json()).toMatchObject(shape);
+    const refused = await harness.call(`${base}/${path}`, {
+      body: { model: "acme/none", ...body },
+    });
+    expect(refused.status).toBe(404);
+    expect(await refused.json()).toMatchObject({
+      error: { message: expect.any(String) as string },
+    });
+  });
+
   it.each<[string, unknown, string, number, number]>([
     ["run/acme/none", {}, "", 400, 5007],
     ["run", { input: {} }, "", 400, 3003],
