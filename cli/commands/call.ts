@@ -7,7 +7,7 @@ import { createPredictionReporter } from "../report/prediction.ts";
 import { readStart, renderPhases, type Start } from "../report/start.ts";
 
 export const call: Command = {
-  usage: "OWNER/NAME -i NAME=VALUE…",
+  usage: "MODEL -i NAME=VALUE…",
   positionals: { min: 1, max: 1 },
   options: {
     input: {
@@ -21,8 +21,8 @@ export const call: Command = {
   },
   async run({ positionals, flags, context }) {
     const modelId = positionals[0] ?? "";
-    if (!/^[^/\s]+\/[^/\s]+$/.test(modelId))
-      throw new UsageError(`"${modelId}" is not OWNER/NAME`, "byom models lists them");
+    if (!/^[^/\s?#%]+(?:\/[^/\s?#%]+)*$/.test(modelId))
+      throw new UsageError(`"${modelId}" is no model's id or alias`, "byom models lists them");
     const platform = await connectPlatform(context);
     const document = (await platform.call("GET", `/models/${modelId}/openapi.json`)) as Record<
       string,

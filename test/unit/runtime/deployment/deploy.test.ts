@@ -139,6 +139,7 @@ describe("a deploy", () => {
       message: expect.stringContaining("the model raised"),
     });
     expect(platform.runtime.model("acme/greeter").live?.number).toBe(1);
+    expect(platform.runtime.live("acme/greeter")?.number).toBe(1);
     expect(platform.engine.containers.size).toBe(1);
   });
 
@@ -148,6 +149,7 @@ describe("a deploy", () => {
     const result = await platform.runtime.deploy(deployRequest("one"), { signal: never });
     expect(result.snapshot).toEqual({ reason: "io_uring cannot be dumped" });
     expect(platform.runtime.model("acme/greeter").live?.number).toBe(1);
+    expect(platform.runtime.live("acme/greeter")?.number).toBe(1);
   });
 
   test("tells why a capture was made but cannot be used", async () => {
@@ -226,6 +228,9 @@ describe("a rollback", () => {
       platform.runtime.rollback("acme/greeter", {}, { signal: never }),
     ).rejects.toMatchObject({ code: "start_failed" });
     expect(platform.runtime.model("acme/greeter").live?.number).toBe(2);
+    expect(platform.runtime.live("acme/greeter")?.number).toBe(2);
+    expect(platform.runtime.live("acme/greeter")).toBe(platform.runtime.live("acme/greeter"));
+    expect(platform.runtime.live("nobody/nothing")).toBeUndefined();
   });
 
   test("without an earlier release is refused", async () => {
