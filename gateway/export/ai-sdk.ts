@@ -19,12 +19,13 @@ export function exportToAiSdk(
 ): ExportedDocument {
   const { selected, skipped } = selectModels(models, ["chat", "embedding", "image"]);
   const key =
-    options.key === undefined ? `process.env.${options.keyEnv} ?? ""` : JSON.stringify(options.key);
+    options.key === undefined ? `env.${options.keyEnv} ?? ""` : JSON.stringify(options.key);
   const entries = selected.map(
     ({ model, kind }) =>
       `  ${JSON.stringify(model.id)}: byom.${makers[kind]}(${JSON.stringify(model.id)}),`,
   );
   const text = [
+    ...(options.key === undefined ? ['import { env } from "node:process";'] : []),
     'import { createOpenAICompatible } from "@ai-sdk/openai-compatible";',
     "",
     "export const byom = createOpenAICompatible({",
