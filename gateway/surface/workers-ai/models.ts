@@ -3,7 +3,7 @@ import type { CatalogEntry } from "../../catalog/entry.ts";
 import { cloudflareModels, cloudflareTaskNames } from "../../catalog/formats/cloudflare.ts";
 import { formatModels } from "../../catalog/formats/format.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
-import { sendJson } from "../../http/respond.ts";
+import { sendTagged } from "../../http/tagged.ts";
 import { findCallable } from "../../prediction/start.ts";
 import { mayCall } from "../../keys/authorize.ts";
 import { modelReference } from "./aliases.ts";
@@ -57,7 +57,7 @@ export function searchModels(call: Call, services: Services): void {
     pageSizeMax,
   );
   const result = cloudflareModels(found.slice((page - 1) * perPage, page * perPage));
-  sendJson(call.response, {
+  sendTagged(call, {
     body: {
       ...success(result),
       result_info: {
@@ -79,7 +79,7 @@ export function modelSchema(call: Call, services: Services): void {
     throw new GatewayError("invalid_request", "model is required.", { parameter: "model" });
   }
   const { entry } = findCallable(call, services, modelReference(services.catalog, model));
-  sendJson(call.response, {
+  sendTagged(call, {
     body: success({ input: entry.inputSchema, output: entry.outputSchema }),
   });
 }
@@ -93,7 +93,7 @@ export function searchTasks(call: Call, services: Services): void {
   const result = [...tasks.values()]
     .filter(({ name }) => name.toLowerCase().includes(search))
     .toSorted((a, b) => a.name.localeCompare(b.name));
-  sendJson(call.response, { body: success(result) });
+  sendTagged(call, { body: success(result) });
 }
 
 /** `GET …/ai/authors/search`. */
@@ -105,7 +105,7 @@ export function searchAuthors(call: Call, services: Services): void {
     .filter((name) => name.toLowerCase().includes(search))
     .toSorted((a, b) => a.localeCompare(b))
     .map((name) => ({ id: name, name }));
-  sendJson(call.response, { body: success(result) });
+  sendTagged(call, { body: success(result) });
 }
 
 /** The models as readers of another catalog know them, all on one page. */
@@ -117,7 +117,7 @@ function sendFormatted(call: Call, found: readonly CatalogEntry[], format: strin
       hint: "There are openrouter, models.dev and cloudflare.",
     });
   }
-  sendJson(call.response, { body });
+  sendTagged(call, { body });
 }
 
 function callable(call: Call, services: Services): readonly CatalogEntry[] {

@@ -57,6 +57,7 @@ describe("the list", () => {
     "/api/v1/catalog/models/acme/chat",
     "/api/v1/catalog/models?format=cloudflare",
     "/v1/models",
+    "/client/v4/accounts/local/ai/models/search?per_page=1000",
     "/v1/models?format=openrouter",
     "/v1/models?format=models.dev",
   ])("%s has a tag: unchanged it is not sent again, changed it is", async (path) => {
