@@ -117,6 +117,7 @@ export function thirdPartyEntry(model: ThirdPartyModel, origin: EntryOrigin): Ca
   const canStream = shape.isStreaming ? (["streaming"] as const) : [];
   return {
     ...rest,
+    ...exampleOf(model),
     inputSchema: shape.inputSchema,
     outputSchema: shape.outputSchema,
     isStreaming: shape.isStreaming,
@@ -129,6 +130,21 @@ export function thirdPartyEntry(model: ThirdPartyModel, origin: EntryOrigin): Ca
     origin,
     upstreams: upstreams.map((target) => ({ kind: "provider", ...target })),
   };
+}
+
+/** The least that makes sense for each task, for a reader who wants to try it. */
+const exampleInputs: Readonly<Partial<Record<Task, Readonly<Record<string, unknown>>>>> = {
+  "text-generation": { prompt: "Write a haiku about the sea.", max_tokens: 200 },
+  "text-embeddings": { input: ["The sea is calm tonight."] },
+  "text-to-image": { prompt: "A lighthouse in a storm, oil on canvas" },
+  "text-to-video": { prompt: "Waves break on a rocky shore at dusk", duration: 5 },
+  "text-to-speech": { text: "The sea is calm tonight." },
+};
+
+function exampleOf({ example, task }: ThirdPartyModel): Pick<CatalogEntry, "example"> {
+  if (example !== undefined) return { example };
+  const input = exampleInputs[task];
+  return input === undefined ? {} : { example: { input } };
 }
 
 function seeing(

@@ -100,6 +100,9 @@ describe.each(bundledModels.map((model) => [model.id, model] as const))("%s", (_
   it("becomes an entry that takes the plainest call of its task", () => {
     const entry = thirdPartyEntry(model, "bundled");
     expect(validateInput(entry.inputSchema, inputs[entry.task] ?? {})).toEqual([]);
+    expect(
+      validateInput(entry.inputSchema, entry.example?.input ?? inputs[entry.task] ?? {}),
+    ).toEqual([]);
     expect(entry.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
     expect(entry.requestFormats).toContain("predictions");
     if (model.task === "text-generation") {
