@@ -13,7 +13,7 @@ import {
   startWorkersAiDouble,
   workersAiKey,
 } from "../unit/gateway/upstream/provider/doubles/workers-ai.ts";
-import { own, type Access, type ClientCall } from "./clients/client-call.ts";
+import { own, third, thirdAlias, type Access, type ClientCall } from "./clients/client-call.ts";
 import { openAiCalls } from "./clients/openai.ts";
 import { otherCalls } from "./clients/others.ts";
 import { preparePythonClients, pythonCalls } from "./clients/python.ts";
@@ -35,6 +35,7 @@ beforeAll(async () => {
   access = await byom.access();
   const provider = ["workers-ai", "--url", double.baseUrl, "--key-env", "THEIR_KEY"];
   await byom.json("providers", "add", ...provider, "--allow-private");
+  await byom.json("models", "alias", thirdAlias, third);
   for (const [template, model] of Object.entries(own)) {
     const directory = join(workspace, template);
     await byom.json("init", directory, "--template", template);

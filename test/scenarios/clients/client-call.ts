@@ -16,6 +16,8 @@ export interface ClientCall {
 export const own = { chat: "test/chat", ocr: "test/ocr", embeddings: "test/embeddings" } as const;
 /** Answers "Hello" through a provider double. */
 export const third = "@cf/moonshotai/kimi-k2.5";
+/** The same for Replicate's clients, whose models have an owner and a name and nothing else. */
+export const thirdAlias = "moonshotai/kimi-k2.5";
 
 /** The models that every chat client is tried with: the same line of code, one changed string. */
 export const chatModels: readonly { readonly model: string; readonly says: RegExp }[] = [

@@ -5,7 +5,15 @@ import Cloudflare from "cloudflare";
 import Replicate from "replicate";
 import { createWorkersAI } from "workers-ai-provider";
 import { createAI } from "../../../client/index.ts";
-import { chatModels, failure, own, question, type Access, type ClientCall } from "./client-call.ts";
+import {
+  chatModels,
+  failure,
+  own,
+  question,
+  thirdAlias,
+  type Access,
+  type ClientCall,
+} from "./client-call.ts";
 
 const anthropic = ({ url, apiKey }: Access): Anthropic =>
   new Anthropic({ baseURL: url, apiKey, maxRetries: 0 });
@@ -40,19 +48,6 @@ const chats: readonly ClientCall[] = chatModels.flatMap(({ model, says }) => {
       model,
       expected: says,
       run: async (access) => await anthropic(access).messages.stream(asked).finalText(),
-    },
-    {
-      client: "replicate",
-      call: "run",
-      model,
-      expected: says,
-      run: async (access) => {
-        const output = await replicate(access).run(model as `${string}/${string}`, {
-          input: prompted,
-        });
-        const pieces = output as unknown as readonly unknown[];
-        return pieces.filter((piece) => typeof piece === "string").join("");
-      },
     },
     {
       client: "cloudflare",
@@ -126,10 +121,25 @@ const chats: readonly ClientCall[] = chatModels.flatMap(({ model, says }) => {
   ] satisfies readonly ClientCall[];
 });
 
+const replicateRuns = ([own.chat, thirdAlias] as const).map((model): ClientCall => ({
+  client: "replicate",
+  call: "run",
+  model,
+  expected: /hello/i,
+  run: async (access) => {
+    const output = await replicate(access).run(model, {
+      input: { prompt: question, max_tokens: 24, temperature: 0 },
+    });
+    const pieces = output as unknown as readonly unknown[];
+    return pieces.filter((piece) => typeof piece === "string").join("");
+  },
+}));
+
 /** What only own models can be tried with here, and what must fail. */
 export function otherCalls(receiptUri: string): readonly ClientCall[] {
   return [
     ...chats,
+    ...replicateRuns,
     {
       client: "replicate",
       call: "run, picture",
@@ -158,7 +168,7 @@ export function otherCalls(receiptUri: string): readonly ClientCall[] {
       client: "replicate",
       call: "predictions.create, unknown input",
       model: own.ocr,
-      expected: /unknown input/,
+      expected: /is not an input of this model/,
       run: (access) =>
         failure(replicate(access).predictions.create({ model: own.ocr, input: { picture: "x" } })),
     },

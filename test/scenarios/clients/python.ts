@@ -2,7 +2,7 @@ import { execa } from "execa";
 import type Docker from "dockerode";
 import { baseImage } from "../../support/base-image.ts";
 import { buildTestImage } from "../../support/build-image.ts";
-import { own, third, type Access, type ClientCall } from "./client-call.ts";
+import { own, third, thirdAlias, type Access, type ClientCall } from "./client-call.ts";
 
 const image = "byom-test/python-clients";
 
@@ -20,10 +20,8 @@ const openai = `import os, openai
 client = openai.OpenAI(base_url=os.environ["BYOM_URL"] + "/v1", api_key=os.environ["BYOM_API_KEY"], max_retries=0)
 ask = dict(model=os.environ["MODEL"], messages=[{"role": "user", "content": "Say hello."}], max_tokens=24, temperature=0)
 `;
-const replicate = `import os
-os.environ["REPLICATE_API_BASE_URL"] = os.environ["BYOM_URL"]
-os.environ["REPLICATE_API_TOKEN"] = os.environ["BYOM_API_KEY"]
-import replicate
+const replicate = `import os, replicate
+client = replicate.Client(base_url=os.environ["BYOM_URL"], api_token=os.environ["BYOM_API_KEY"])
 `;
 
 interface Script {
@@ -50,14 +48,15 @@ const scripts: readonly Script[] = [
       expected: /hello/i,
       code: `${openai}print("".join(c.choices[0].delta.content or "" for c in client.chat.completions.create(**ask, stream=True) if c.choices))`,
     },
-    {
-      client: "replicate (Python)",
-      call: "run",
-      model,
-      expected: /hello/i,
-      code: `${replicate}print("".join(p for p in replicate.models.predictions.create(os.environ["MODEL"], input={"prompt": "Say hello.", "max_tokens": 24, "temperature": 0}, wait=True).output if isinstance(p, str)))`,
-    },
   ]),
+  ...[own.chat, thirdAlias].map((model): Script => ({
+    client: "replicate (Python)",
+    call: "run",
+    model,
+    expected: /hello/i,
+    code: `${replicate}output = client.run(os.environ["MODEL"], input={"prompt": "Say hello.", "max_tokens": 24, "temperature": 0})
+print("".join(piece for piece in output if isinstance(piece, str)))`,
+  })),
   {
     client: "openai (Python)",
     call: "embeddings",
@@ -80,10 +79,10 @@ except openai.APIStatusError as error:
     client: "replicate (Python)",
     call: "run, unknown input",
     model: own.ocr,
-    expected: /unknown input/,
+    expected: /is not an input of this model/,
     code: `${replicate}
 try:
-    replicate.run(os.environ["MODEL"], input={"picture": "x"})
+    client.run(os.environ["MODEL"], input={"picture": "x"})
 except replicate.exceptions.ReplicateError as error:
     print(error.detail)`,
   },

@@ -94,6 +94,18 @@ export function startWorkersAiDouble(): Promise<ProviderDouble> {
     refuse: ({ status, message: text }) => cloudflareError(status, 5006, text),
     routes: [
       {
+        // OpenAI's shape beside its own, for the models that chat.
+        method: "POST",
+        path: "/v1/chat/completions",
+        body: chat.extend({ model: z.enum(["@cf/moonshotai/kimi-k2.5"]) }),
+        answer: ({ body }) => {
+          const { model, stream } = body as { readonly model: string; readonly stream?: boolean };
+          return stream === true
+            ? (answers[model]?.(body) ?? cloudflareError(400, 5007, `No such model ${model}`))
+            : json({ ...wholeCompletion, model });
+        },
+      },
+      {
         method: "POST",
         path: "/run/@cf/{author}/{model}",
         body: z.unknown(),
@@ -135,6 +147,11 @@ function completionChunk(delta: object, finish: string | null = null): object {
   };
 }
 
+const wholeCompletion = {
+  choices: [{ index: 0, message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
+  usage: completionUsage,
+};
+
 const answers: Readonly<Record<string, (body: unknown) => DoubleAnswer>> = {
   "@cf/meta/llama-3.3-70b-instruct-fp8-fast": (body) =>
     (body as z.infer<typeof chat>).stream === true
@@ -149,10 +166,7 @@ const answers: Readonly<Record<string, (body: unknown) => DoubleAnswer>> = {
           { id: "c1", choices: [], usage: completionUsage },
           "data: [DONE]\n\n",
         ])
-      : envelope({
-          choices: [{ message: { role: "assistant", content: "Hello" }, finish_reason: "stop" }],
-          usage: completionUsage,
-        }),
+      : envelope(wholeCompletion),
   "@cf/baai/bge-m3": (body) => {
     const { text } = body as { readonly text: readonly string[] };
     return envelope({ shape: [text.length, 1], data: text.map((item) => [item.length]) });
