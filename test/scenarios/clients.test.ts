@@ -16,6 +16,7 @@ import {
 import { own, third, thirdAlias, type Access, type ClientCall } from "./clients/client-call.ts";
 import { openAiCalls } from "./clients/openai.ts";
 import { otherCalls } from "./clients/others.ts";
+import { workerCalls } from "./clients/worker.ts";
 import { preparePythonClients, pythonCalls } from "./clients/python.ts";
 
 const receipt = fileURLToPath(new URL("../fixtures/receipt.png", import.meta.url));
@@ -56,6 +57,7 @@ afterAll(async () => {
 describe.each([
   ["openai", openAiCalls],
   ["other npm clients", otherCalls(receiptUri)],
+  ["a Worker", workerCalls(receiptUri)],
   ["Python clients", pythonCalls],
 ])("%s", (_, calls) => {
   it.each(calls.map((call) => [`${call.client}: ${call.call}, ${call.model}`, call] as const))(

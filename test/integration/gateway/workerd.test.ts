@@ -15,7 +15,7 @@ import {
   moonshotProviders,
   startMoonshot,
 } from "../../unit/gateway/third-party.ts";
-import { startLocalWorker, type LocalWorker } from "./workerd.ts";
+import { startLocalWorker, type LocalWorker } from "../../support/workerd.ts";
 
 // A Worker as people deploy it, in Cloudflare's own runtime with its own AI binding: `env.AI` is the gateway, and the
 // Worker's code does not know. What the binding cannot parse, throws on or loses, a Worker's user loses.
