@@ -7,7 +7,7 @@ import { StartHistory } from "./catalog/starts.ts";
 import { GatewayError } from "./errors.ts";
 import type { GatewayEvent, OnGatewayEvent } from "./events.ts";
 import type { Call, Services, Surface } from "./http/call.ts";
-import { createCall, readSegments } from "./http/incoming-call.ts";
+import { IncomingCall, readSegments } from "./http/incoming-call.ts";
 import { errorHeaders, sendJson } from "./http/respond.ts";
 import { randomId } from "./ids.ts";
 import { authorize } from "./keys/authorize.ts";
@@ -91,7 +91,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       const segments = readSegments(path);
       const surface = surfaces.find((candidate) => candidate.owns(segments, request.method));
       if (surface === undefined) return false;
-      const call = createCall({ request, response, segments, publicUrl, idSource });
+      const requestId = `req_${idSource()}`;
+      response.setHeader("x-request-id", requestId);
+      const call = new IncomingCall({ request, response, segments, publicUrl, requestId });
       await answer({ call, surface, services, onEvent: options.onEvent });
       return true;
     },

@@ -58,7 +58,9 @@ export interface Call {
   /** Set once the key has been checked. */
   key: KeyIdentity | undefined;
   /** The caller's own key for a third party (`x-byom-provider-key`); it is used once and never kept. */
-  providerKey: string | undefined;
+  readonly providerKey: string | undefined;
+  /** The same call to another path, or with another request in it: for a surface that leaves it to another one. */
+  as(changes: { readonly segments?: readonly string[]; readonly request?: IncomingMessage }): Call;
 }
 
 /** One API shape: which paths are its own, how it answers, how it says that something failed. */

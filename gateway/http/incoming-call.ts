@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { GatewayError } from "../errors.ts";
 import { callerProviderKey } from "./aig-headers.ts";
+import type { KeyIdentity } from "../keys/keys.ts";
 import type { Call } from "./call.ts";
 
 /** A path's segments, decoded: `/v1/models/a%2Fb` has three. */
@@ -10,39 +11,68 @@ export function readSegments(path: string): readonly string[] {
   return path.includes("%") ? segments.map(decode) : segments;
 }
 
-/** A request as the surfaces see it. What few of them look at is made when they do: most calls need none of it. */
-export function createCall(options: {
+export interface CallOptions {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly segments: readonly string[];
   readonly publicUrl: string | undefined;
-  readonly idSource: () => string;
-}): Call {
-  const { request, response, segments, publicUrl } = options;
-  const requestId = `req_${options.idSource()}`;
-  response.setHeader("x-request-id", requestId);
-  let query: URLSearchParams | undefined;
-  let signal: AbortSignal | undefined;
-  return {
-    request,
-    response,
-    requestId,
-    method: request.method ?? "GET",
-    segments,
-    get query() {
-      query ??= new URLSearchParams((request.url ?? "").split("?")[1] ?? "");
-      return query;
-    },
-    get baseUrl() {
-      return (publicUrl ?? `http://${request.headers.host ?? "localhost"}`).replace(/\/+$/, "");
-    },
-    get signal() {
-      signal ??= signalOf(response);
-      return signal;
-    },
-    key: undefined,
-    providerKey: callerProviderKey(request.headers),
-  };
+  readonly requestId: string;
+}
+
+/** A request as the surfaces see it. What few of them look at is made when they do: most calls need none of it. */
+export class IncomingCall implements Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly method: string;
+  readonly segments: readonly string[];
+  providerKey: string | undefined;
+  key: KeyIdentity | undefined;
+  readonly #publicUrl: string | undefined;
+  #query: URLSearchParams | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(options: CallOptions) {
+    const { request, response, segments, publicUrl, requestId } = options;
+    this.request = request;
+    this.response = response;
+    this.requestId = requestId;
+    this.method = request.method ?? "GET";
+    this.segments = segments;
+    this.providerKey = callerProviderKey(request.headers);
+    this.#publicUrl = publicUrl;
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams((this.request.url ?? "").split("?")[1] ?? "");
+    return this.#query;
+  }
+
+  get baseUrl(): string {
+    const host = this.request.headers.host ?? "localhost";
+    return (this.#publicUrl ?? `http://${host}`).replace(/\/+$/, "");
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= signalOf(this.response);
+    return this.#signal;
+  }
+
+  as(changes: { readonly segments?: readonly string[]; readonly request?: IncomingMessage }): Call {
+    const { response, requestId } = this;
+    const { segments = this.segments, request = this.request } = changes;
+    const call = new IncomingCall({
+      request,
+      response,
+      segments,
+      publicUrl: this.baseUrl,
+      requestId,
+    });
+    call.key = this.key;
+    call.providerKey = this.providerKey;
+    call.#signal = this.signal;
+    return call;
+  }
 }
 
 /** Aborts when the caller leaves before the answer is complete. */

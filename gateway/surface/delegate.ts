@@ -17,7 +17,7 @@ export async function delegate(
 ): Promise<void> {
   const surface = surfaces.find((candidate) => candidate.owns(segments, call.method));
   if (surface === undefined) throw noSuchPath(call);
-  await surface.handle({ ...call, segments });
+  await surface.handle(call.as({ segments }));
 }
 
 /** The failure of a delegated call in the shape of the surface that it was delegated to. */
@@ -31,7 +31,7 @@ export function renderDelegated(
 ): RenderedError | undefined {
   const { call, surfaces, segments } = options;
   const surface = surfaces.find((candidate) => candidate.owns(segments, call.method));
-  return surface?.renderError(error, { ...call, segments });
+  return surface?.renderError(error, call.as({ segments }));
 }
 
 /** The call with another body, method and headers, as one step of several in one request. */
@@ -45,5 +45,5 @@ export function withRequest(
   request.headers = { ...options.headers, "content-length": String(options.body.length) };
   request.push(options.body);
   request.push(null);
-  return { ...call, request, method: "POST" };
+  return call.as({ request });
 }

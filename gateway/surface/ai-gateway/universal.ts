@@ -58,10 +58,10 @@ async function runStep(
 ): Promise<void> {
   const { services, surfaces, step, isLast } = options;
   const body = Buffer.from(JSON.stringify(step.query));
-  const stepCall = withRequest(
-    { ...call, providerKey: broughtKey(services, step) ?? call.providerKey },
-    { headers: { ...call.request.headers, ...ownHeaders(step) }, body },
-  );
+  const stepCall = withRequest(call.as({ providerKey: broughtKey(services, step) }), {
+    headers: { ...call.request.headers, ...ownHeaders(step) },
+    body,
+  });
   if (!isOwn(step.provider)) {
     await passToProvider(stepCall, services, {
       provider: findProvider(services, step.provider),
