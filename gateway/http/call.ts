@@ -60,7 +60,13 @@ export interface Call {
   /** The caller's own key for a third party (`x-byom-provider-key`); it is used once and never kept. */
   readonly providerKey: string | undefined;
   /** The same call to another path, or with another request in it: for a surface that leaves it to another one. */
-  as(changes: { readonly segments?: readonly string[]; readonly request?: IncomingMessage }): Call;
+  as(changes: CallChanges): Call;
+}
+
+export interface CallChanges {
+  readonly segments?: readonly string[];
+  readonly request?: IncomingMessage;
+  readonly providerKey?: string | undefined;
 }
 
 /** One API shape: which paths are its own, how it answers, how it says that something failed. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { callerProviderKey } from "./aig-headers.ts";
 import type { KeyIdentity } from "../keys/keys.ts";
-import type { Call } from "./call.ts";
+import type { Call, CallChanges } from "./call.ts";
 
 /** A path's segments, decoded: `/v1/models/a%2Fb` has three. */
 export function readSegments(path: string): readonly string[] {
@@ -58,7 +58,7 @@ export class IncomingCall implements Call {
     return this.#signal;
   }
 
-  as(changes: { readonly segments?: readonly string[]; readonly request?: IncomingMessage }): Call {
+  as(changes: CallChanges): Call {
     const { response, requestId } = this;
     const { segments = this.segments, request = this.request } = changes;
     const call = new IncomingCall({
@@ -69,7 +69,7 @@ export class IncomingCall implements Call {
       requestId,
     });
     call.key = this.key;
-    call.providerKey = this.providerKey;
+    call.providerKey = changes.providerKey ?? this.providerKey;
     call.#signal = this.signal;
     return call;
   }

@@ -53,6 +53,8 @@ export class PredictionRunner {
   readonly #working = new Set<Promise<void>>();
   readonly #sweep: NodeJS.Timeout;
   #finishedBytes = 0;
+  #writtenMs = Number.NaN;
+  #writtenNow = "";
   #inFlight = 0;
   #isClosing = false;
 
@@ -280,8 +282,14 @@ export class PredictionRunner {
     });
   }
 
+  /** Many runs change in one millisecond, and writing a date is dear. */
   #now(): string {
-    return new Date(this.#options.clock()).toISOString();
+    const ms = this.#options.clock();
+    if (ms !== this.#writtenMs) {
+      this.#writtenMs = ms;
+      this.#writtenNow = new Date(ms).toISOString();
+    }
+    return this.#writtenNow;
   }
 }
 

@@ -73,21 +73,36 @@ export async function follow(options: FollowOptions): Promise<void> {
   }
 }
 
-/** Resolves with true when the answer begins, with false after `commitMs`. */
-async function waitForAnswer(run: Run, options: FollowOptions): Promise<boolean> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), options.deadlines.commitMs);
-  const signal = AbortSignal.any([options.signal, timeout.signal]);
-  try {
-    for await (const batch of run.log.read({ from: 0, signal })) {
-      if (options.commitOn === "any" && batch.some(({ kind }) => kind !== "error")) return true;
-      if (batch.some(({ kind }) => kind === "output" || kind === "raw")) return true;
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  if (run.outcome?.failure !== undefined) throw run.outcome.failure;
-  return run.outcome !== undefined;
+/** Resolves with true when the answer begins, with false after `commitMs` or when the caller leaves. */
+function waitForAnswer(run: Run, options: FollowOptions): Promise<boolean> {
+  const { commitOn, deadlines, signal } = options;
+  const { log } = run;
+  const isAnswer = ({ kind }: StreamEvent): boolean =>
+    kind === "output" || kind === "raw" || (commitOn === "any" && kind !== "error");
+  return new Promise((resolve, reject) => {
+    let next = 0;
+    const settle = (isAnswering: boolean): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      signal.removeEventListener("abort", onAbort);
+      const failure = isAnswering ? undefined : run.outcome?.failure;
+      if (failure === undefined) resolve(isAnswering || run.outcome !== undefined);
+      else reject(failure);
+    };
+    const look = (): void => {
+      const batch = log.peek(next);
+      // What has left memory for the file is more than a beginning.
+      if (batch === undefined || batch.some(isAnswer)) settle(true);
+      else if (log.isEnded) settle(false);
+      else next += batch.length;
+    };
+    const onAbort = (): void => settle(false);
+    const timer = setTimeout(() => settle(false), deadlines.commitMs);
+    const unsubscribe = log.subscribe(look);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) settle(false);
+    else look();
+  });
 }
 
 function openStream({ run, response, headers, renderer }: FollowOptions): void {
@@ -100,5 +115,4 @@ function openStream({ run, response, headers, renderer }: FollowOptions): void {
     ...(typeof renderer === "function" && { "cf-aig-run-id": run.id }),
     ...headers,
   });
-  response.flushHeaders();
 }

@@ -48,6 +48,7 @@ class Pump {
   /** Waiting for the caller to take what was written, or for the file. */
   #isBlocked = false;
   #isSettled = false;
+  #hasWritten = false;
   #stalled: NodeJS.Timeout | undefined;
 
   constructor(options: PumpOptions, resolve: () => void, reject: (error: unknown) => void) {
@@ -71,6 +72,8 @@ class Pump {
     response.once("close", this.#onGone);
     if (isSilent) this.#comment();
     this.#flush();
+    // With the first events the head goes out for nothing; alone it must not wait for them.
+    if (!this.#hasWritten && !this.#isSettled) response.flushHeaders();
   }
 
   /** Once for all events that one read of the network brought. */
@@ -122,7 +125,9 @@ class Pump {
       this.#fail(error);
       return;
     }
-    if (bytes.length === 0 || response.write(bytes)) return;
+    if (bytes.length === 0) return;
+    this.#hasWritten = true;
+    if (response.write(bytes)) return;
     this.#isBlocked = true;
     const { stalledReaderMs } = this.#options.deadlines;
     this.#stalled = setTimeout(() => {
@@ -141,6 +146,7 @@ class Pump {
   #comment(): void {
     const { response, comment, isResumable = false } = this.#options;
     if (response.writableNeedDrain) return;
+    this.#hasWritten = true;
     response.write(isResumable ? `: ${comment()}\n` : `: ${comment()}\n\n`);
   }
 
