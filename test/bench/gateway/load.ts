@@ -1,4 +1,4 @@
-import { Client, Pool } from "undici";
+import { Pool, type Client } from "undici";
 
 /** One way to the provider. */
 export interface Route {

@@ -10,7 +10,7 @@ export interface ClientCall {
   readonly call: string;
   readonly model: string;
   readonly expected: RegExp;
-  run(access: Access): Promise<string>;
+  readonly run: (access: Access) => Promise<string>;
 }
 
 export const own = { chat: "test/chat", ocr: "test/ocr", embeddings: "test/embeddings" } as const;

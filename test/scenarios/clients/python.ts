@@ -99,7 +99,10 @@ async function runPython(access: Access, model: string, code: string): Promise<s
   const { stdout } = await execa(
     "docker",
     [
-      ...["run", "--rm", "--network", "host", "--entrypoint", "python"],
+      "run",
+      "--rm",
+      "--network=host",
+      "--entrypoint=python",
       ...Object.keys(variables).flatMap((name) => ["--env", name]),
       image,
       "-c",

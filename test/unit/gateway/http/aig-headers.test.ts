@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { GatewayError } from "../../../../gateway/index.ts";
+import type { GatewayError } from "../../../../gateway/index.ts";
 import {
   callerProviderKey,
   checkMetadata,
