@@ -70,7 +70,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [(name = "worker", esModule = embed "worker.mjs")],
-      compatibilityDate = "2026-11-01",
+      compatibilityDate = "2026-10-01",
       bindings = [(name = "AI", wrapped = (
         moduleName = "cloudflare-internal:ai-api",
         innerBindings = [(name = "fetcher", service = "byom")]
