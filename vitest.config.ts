@@ -6,7 +6,15 @@ const integrationTimeoutMs = 300_000;
 const config: ReturnType<typeof defineConfig> = defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 20_000,
+          // Loading the sources anew for each of the files takes longer than the tests.
+          isolate: false,
+        },
+      },
       {
         test: {
           name: "integration",
