@@ -9,6 +9,11 @@ import { createOutput, type Output } from "./output.ts";
 import { findCommand, parseCommandLine } from "./parse.ts";
 import { version } from "./version.ts";
 
+// A reader who has seen enough (`byom models list | head`) ends the command, not its stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exitCodes.ok);
+  throw error;
+});
 process.exitCode = await main(process.argv.slice(2));
 
 /** Runs one command line; the only place that reads the process. */

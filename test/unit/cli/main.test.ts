@@ -16,7 +16,10 @@ interface Finished {
   readonly stderr: string;
 }
 
-async function byom(argv: readonly string[]): Promise<Finished> {
+async function byom(
+  argv: readonly string[],
+  options: { readonly isStdoutClosed?: boolean } = {},
+): Promise<Finished> {
   const child = spawn(process.execPath, [program, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -25,6 +28,7 @@ async function byom(argv: readonly string[]): Promise<Finished> {
       DOCKER_HOST: "unix:///nonexistent/docker.sock",
     },
   });
+  if (options.isStdoutClosed === true) child.stdout.destroy();
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -113,6 +117,11 @@ describe("answers", () => {
     const good = await byom(["plan", createRepo(), "--json"]);
     expect(good.exitCode).toBe(0);
     expect(JSON.parse(good.stdout)).toHaveProperty("environment");
+  });
+
+  it("ends quietly when its reader has seen enough, as with `| head`", async () => {
+    const { exitCode, stderr } = await byom(["--help"], { isStdoutClosed: true });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   });
 
   it("writes a repo that can be planned", async () => {
