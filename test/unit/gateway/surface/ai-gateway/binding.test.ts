@@ -95,6 +95,7 @@ describe("the binding's run", () => {
     const { port } = new URL(harness.url);
     const status = await new Promise((resolve, reject) => {
       const request = get({
+        host: "127.0.0.1",
         port,
         path: "/run?version=3&body={}",
         headers: {
