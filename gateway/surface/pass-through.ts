@@ -169,9 +169,14 @@ function headersOfShape(call: Call): Headers {
   return headers;
 }
 
+/** A field's text; undefined for anything else, such as a string that only a parser can refuse with its reason. */
 function textAt(body: Buffer, fields: Fields, name: string): string | undefined {
   const span = fields.get(name);
   if (span === undefined || body[span.start] !== 0x22) return undefined;
-  const value: unknown = JSON.parse(body.toString("utf8", span.start, span.end));
-  return typeof value === "string" && value !== "" ? value : undefined;
+  try {
+    const value: unknown = JSON.parse(body.toString("utf8", span.start, span.end));
+    return typeof value === "string" && value !== "" ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -95,6 +95,16 @@ function bytesFor(route: Route): fc.Arbitrary<Uint8Array> {
     },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
     {
+      weight: 2,
+      arbitrary: fc
+        .tuple(good, fc.nat(), fc.oneof(fc.constantFrom(0x5c, 0x22, 0x0a, 0x00), fc.nat(255)))
+        .map(([text, at, byte]) => {
+          const bytes = Buffer.from(text);
+          bytes[at % bytes.length] = byte;
+          return bytes;
+        }),
+    },
+    {
       weight: 1,
       arbitrary: fc.constantFrom(5_000, 50_000).map((depth) => utf8("[".repeat(depth))),
     },

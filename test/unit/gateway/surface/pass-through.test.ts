@@ -146,6 +146,15 @@ describe("a whole answer", () => {
     await until("the provider is let go", () => closed === 1);
   });
 
+  it.each([
+    ["an escape that JSON does not have", '{"model":"them\\/ch\\xat","messages":[]}'],
+    ["a line break in the model's name", '{"model":"them/chat\n","messages":[]}'],
+  ])("says that a body with %s is not valid JSON", async (_, body) => {
+    const response = await harness.call(path, { body });
+    expect([response.status, received]).toEqual([400, []]);
+    expect(await response.json()).toMatchObject({ error: { code: "invalid_request" } });
+  });
+
   it("refuses a body that names two models instead of choosing one", async () => {
     reply = json(200, answer);
     const body =
