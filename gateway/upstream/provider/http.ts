@@ -24,8 +24,8 @@ export interface ProviderHttpOptions {
   readonly fetchFile?: FetchFile;
 }
 
-/** A request that is sent after the call's end, such as a cancel. */
-const afterwardsTimeoutMs = 2_000;
+/** A request that is sent after the call's end, such as a cancel: a job that runs on is paid for. */
+const afterwardsTimeoutMs = 10_000;
 /** A request that outlives its call: a little longer than any provider holds the line for a job that it has begun. */
 const outlivingTimeoutMs = 75_000;
 /** Hops from a provider's file to where it lies. */

@@ -201,7 +201,7 @@ describe("predictions", () => {
     });
     const work = run("text-to-image", flux, { prompt: "x" }, { signal: later.signal });
     await expect(work).rejects.toBe(reason);
-    expect(double.canceled).toContain("p8");
+    await vi.waitFor(() => expect(double.canceled).toContain("p8"));
   });
 
   it("tell a missing model, a rate limit and a bill that was not paid", async () => {
