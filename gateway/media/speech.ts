@@ -69,12 +69,12 @@ export function speechInput(
 
 /** @throws `GatewayError` `unsupported_parameter` when the model gave another format than was asked for */
 export function assertFormat(entry: CatalogEntry, format: unknown, file: FileContent): void {
-  if (!isAsked(format) || typesByFormat[String(format)]?.includes(file.contentType) === true) {
-    return;
-  }
+  if (!isAsked(format)) return;
+  const name = typeof format === "string" ? format : JSON.stringify(format);
+  if (typesByFormat[name]?.includes(file.contentType) === true) return;
   throw new GatewayError(
     "unsupported_parameter",
-    `${entry.id} speaks ${file.contentType}, not ${String(format)}.`,
+    `${entry.id} speaks ${file.contentType}, not ${name}.`,
     { parameter: "response_format", hint: "Leave response_format out to get it as it is." },
   );
 }

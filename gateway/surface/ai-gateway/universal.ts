@@ -149,8 +149,10 @@ function readStep(value: unknown, index: number): Step {
       return [[name.toLowerCase(), typeof item === "string" ? item : JSON.stringify(item)]];
     }),
   );
-  const { requestTimeout = readAigHeaders(texts).requestTimeoutMs } = config;
-  if (requestTimeout !== undefined && !(Number(requestTimeout) > 0)) {
+  const { requestTimeout: given = readAigHeaders(texts).requestTimeoutMs } = config;
+  // Cloudflare's examples have it as a text, too.
+  const timeoutMs = typeof given === "string" ? Number(given) : given;
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw invalid(`${where}.config.requestTimeout`, "must be a number of milliseconds");
   }
   return {
@@ -158,7 +160,7 @@ function readStep(value: unknown, index: number): Step {
     endpoint,
     query,
     headers: texts,
-    timeoutMs: requestTimeout === undefined ? undefined : Number(requestTimeout),
+    timeoutMs,
   };
 }
 

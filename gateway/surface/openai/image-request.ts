@@ -99,8 +99,10 @@ const partialImagesMax = 3;
 
 function partialImages(value: unknown): number {
   if (value === undefined || value === null) return 0;
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 0 && count <= partialImagesMax) return count;
+  // A form has it as a text.
+  const count = typeof value === "string" ? Number(value) : value;
+  const isCount = typeof count === "number" && Number.isInteger(count);
+  if (isCount && count >= 0 && count <= partialImagesMax) return count;
   throw new GatewayError(
     "invalid_request",
     `partial_images must be an integer from 0 to ${partialImagesMax}.`,

@@ -51,8 +51,10 @@ function mutated(route: Route): fc.Arbitrary<string> {
 
 function mutate(
   root: { body: unknown },
-  { at, how, value }: { at: number; how: string; value: unknown },
+  { at, how, value: given }: { at: number; how: string; value: unknown },
 ): void {
+  // The same value may come twice, and must not come into itself.
+  const value = structuredClone(given);
   const places = placesIn(root);
   const place = places[at % places.length];
   if (place === undefined) return;
