@@ -73,7 +73,14 @@ export const routes: readonly Route[] = [
     method: "POST",
     path: "/v1/images/generations",
     bodies: [
-      { model: "acme/image", prompt: "a cat", n: 1, size: "64x64", partial_images: 0, response_format: "b64_json" },
+      {
+        model: "acme/image",
+        prompt: "a cat",
+        n: 1,
+        size: "64x64",
+        partial_images: 0,
+        response_format: "b64_json",
+      },
     ],
   },
   {
