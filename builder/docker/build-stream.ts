@@ -1,7 +1,7 @@
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import type { OnBuilderEvent } from "../events.ts";
+import { readAnswerLines } from "./answer-lines.ts";
 import { decodeBuildStatus } from "./buildkit-status.ts";
 import type { BuildStatus, BuildVertex } from "./buildkit-status.ts";
 import { EnvironmentBuildError } from "./errors.ts";
@@ -26,10 +26,7 @@ export async function followBuild(options: {
 }): Promise<void> {
   const progress = createProgress(options.onEvent);
   let isFinished = false;
-  const lines = createInterface({ input: options.stream });
-  // readline leaves its input's errors to others, and an abort may come when nobody reads any more.
-  options.stream.on("error", () => lines.close());
-  for await (const line of lines) {
+  for await (const line of readAnswerLines(options.stream)) {
     if (line.trim() === "") continue;
     const record = recordSchema.parse(JSON.parse(line));
     if (record.error !== undefined) throw progress.failure(record.error);

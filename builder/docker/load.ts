@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { createInterface } from "node:readline";
 import { z } from "zod";
 import { digestOf, parseReference } from "../../registry-client/index.ts";
 import type { Descriptor, Digest } from "../../registry-client/index.ts";
@@ -7,6 +6,7 @@ import type { OnBuilderEvent } from "../events.ts";
 import type { Image, ImageLayer } from "../image.ts";
 import { encodeTarHeader, tarEnd, tarPadding } from "../layer/tar-header.ts";
 import type { BuilderStore } from "../store.ts";
+import { readAnswerLines } from "./answer-lines.ts";
 import type { DockerEngine } from "./connect.ts";
 import { findEngineImage } from "./engine-image.ts";
 import { findEnvironmentLayers } from "./environment-layers.ts";
@@ -101,7 +101,7 @@ async function load(
 const answerSchema = z.object({ error: z.string().optional() });
 
 async function readLoadAnswer(options: { answer: Readable; imageName: string }): Promise<void> {
-  for await (const line of createInterface({ input: options.answer })) {
+  for await (const line of readAnswerLines(options.answer)) {
     if (!line.startsWith("{")) continue;
     const { error } = answerSchema.parse(JSON.parse(line));
     if (error !== undefined)

@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { followBuild } from "../../../../builder/docker/build-stream.ts";
 import { EnvironmentBuildError } from "../../../../builder/index.ts";
@@ -62,7 +62,8 @@ const imageId = `${JSON.stringify({ id: "moby.image.id", aux: { ID: "sha256:1" }
 
 async function follow(lines: readonly string[]): Promise<BuilderEvent[]> {
   const events: BuilderEvent[] = [];
-  await followBuild({ stream: Readable.from(lines), onEvent: (event) => events.push(event) });
+  const stream = Readable.from(lines.map((line) => Buffer.from(line)));
+  await followBuild({ stream, onEvent: (event) => events.push(event) });
   return events;
 }
 
@@ -143,6 +144,21 @@ test("a build whose connection ends early has not succeeded", async () => {
   await expect(
     follow([trace(vertex({ digest: "a", name: "RUN pip", started: 1 }))]),
   ).rejects.toThrow("closed the connection");
+});
+
+test("a build that failed leaves no connection behind that could break later and end the process", async () => {
+  const stream = new PassThrough();
+  const building = followBuild({ stream });
+  // In two pieces, as a network may cut it.
+  stream.write('{"error": "exit ');
+  stream.write('code: 1"}\n{"id"');
+  await expect(building).rejects.toThrow("exit code 1");
+  expect(stream.destroyed).toBe(true);
+  const uncaught: unknown[] = [];
+  stream.on("error", (error) => uncaught.push(error));
+  stream.destroy(new Error("aborted"));
+  await new Promise(setImmediate);
+  expect(uncaught).toEqual([]);
 });
 
 test("fields that a newer engine adds are skipped", async () => {
