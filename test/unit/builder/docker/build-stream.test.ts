@@ -154,11 +154,9 @@ test("a build that failed leaves no connection behind that could break later and
   stream.write('code: 1"}\n{"id"');
   await expect(building).rejects.toThrow("exit code 1");
   expect(stream.destroyed).toBe(true);
-  const uncaught: unknown[] = [];
-  stream.on("error", (error) => uncaught.push(error));
+  // An error that nobody listens to would fail this test as it ended the process.
   stream.destroy(new Error("aborted"));
   await new Promise(setImmediate);
-  expect(uncaught).toEqual([]);
 });
 
 test("fields that a newer engine adds are skipped", async () => {
