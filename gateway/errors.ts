@@ -16,6 +16,7 @@ export type GatewayErrorCode =
   | "capacity"
   | "provider_not_configured"
   | "rate_limited"
+  | "budget_exceeded"
   | "start_failed"
   | "start_timeout"
   | "shutting_down"
@@ -41,6 +42,7 @@ const statusByCode: Readonly<Record<GatewayErrorCode, number>> = {
   capacity: 503,
   provider_not_configured: 503,
   rate_limited: 429,
+  budget_exceeded: 429,
   start_failed: 503,
   start_timeout: 503,
   shutting_down: 503,

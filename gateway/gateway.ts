@@ -109,6 +109,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       await Promise.all([services.runner.close({ signal }), services.relays.close({ signal })]);
       await services.webhooks.close({ signal });
       await services.responses.close();
+      await Promise.all([services.accounts.close(), services.telemetry.close()]);
       await pools.close({ isForced: signal.aborted });
     },
   };
@@ -160,6 +161,7 @@ async function answer(options: {
   const { call, surface, services, onEvent } = options;
   const startedAt = performance.now();
   let failure: GatewayError | undefined;
+  call.surface = surface.name;
   try {
     if (surface.isOpen?.(call) !== true) call.key = authorize(call.request.headers, services.keys);
     await surface.handle(call);

@@ -17,6 +17,8 @@ import { cogPrediction } from "./surface/cog/prediction.ts";
 import { ResponseKeeper } from "./surface/openai/responses/keeper.ts";
 import { openResponseStore } from "./surface/openai/responses/store.ts";
 import { predictionBody } from "./surface/replicate/prediction.ts";
+import { openTelemetry } from "./telemetry/open-telemetry.ts";
+import { openAccounts } from "./usage/open-accounts.ts";
 import type { Pools } from "./upstream/pools.ts";
 import { createFetchFile } from "./upstream/provider/fetch-file.ts";
 import { webhookLimits } from "./webhook/limits.ts";
@@ -55,6 +57,8 @@ export function createServices(
     clock,
     onEvent,
   });
+  const accounts = openAccounts({ dataDirectory, clock });
+  const telemetry = openTelemetry({ dataDirectory, clock });
   const relays = new Relays({ pools, deadlines, idSource, onEvent });
   const runner: PredictionRunner = new PredictionRunner({
     upstream,
@@ -86,6 +90,8 @@ export function createServices(
     webhookSecret,
     responses: openResponses(options, { runner, clock, onEvent }),
     retention: keepBounds({ predictions, files, clock, onEvent }),
+    accounts,
+    telemetry,
     allowedHosts,
     deadlines,
     clock,

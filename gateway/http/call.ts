@@ -10,6 +10,8 @@ import type { Relays } from "../prediction/relays.ts";
 import type { PredictionStore } from "../prediction/store.ts";
 import type { ResponseKeeper } from "../surface/openai/responses/keeper.ts";
 import type { StreamTokens } from "../stream/token.ts";
+import type { Telemetry } from "../telemetry/call-record.ts";
+import type { Accounts } from "../usage/accounts.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Deployments } from "../upstream/deployments.ts";
@@ -33,6 +35,9 @@ export interface Services {
   /** Responses of the Responses API, running and kept. */
   readonly responses: ResponseKeeper;
   readonly retention: { close(): void };
+  /** Budgets and the ledger. */
+  readonly accounts: Accounts & { close(): Promise<void> };
+  readonly telemetry: Telemetry & { close(): Promise<void> };
   /** Private hosts to which a caller's URL may lead (`url-guard.ts`). */
   readonly allowedHosts: AllowList;
   /** How deployments are changed over the API; absent: they are not. */
@@ -55,6 +60,8 @@ export interface Call {
   readonly baseUrl: string;
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal;
+  /** The name of the surface that answers it; set before it does. */
+  surface: string;
   /** Set once the key has been checked. */
   key: KeyIdentity | undefined;
   /** The caller's own key for a third party (`x-byom-provider-key`); it is used once and never kept. */

@@ -28,6 +28,7 @@ export class IncomingCall implements Call {
   readonly segments: readonly string[];
   providerKey: string | undefined;
   key: KeyIdentity | undefined;
+  surface = "";
   readonly #publicUrl: string | undefined;
   #query: URLSearchParams | undefined;
   #signal: AbortSignal | undefined;
@@ -69,6 +70,7 @@ export class IncomingCall implements Call {
       requestId,
     });
     call.key = this.key;
+    call.surface = this.surface;
     call.providerKey = changes.providerKey ?? this.providerKey;
     call.#signal = this.signal;
     return call;

@@ -1,6 +1,10 @@
 import { GatewayError } from "../errors.ts";
 import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
+import type { Candidate } from "../route/candidate.ts";
+import type { CustomCost } from "../route/leg.ts";
+import type { RoutePolicy } from "../route/policy.ts";
+import type { CallOrigin } from "../telemetry/call-record.ts";
 import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
 import type { EventLog } from "../stream/event-log.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
@@ -25,6 +29,24 @@ export interface RunRequest {
   readonly providerKey?: string;
   /** A streamed request in the provider's own shape, sent as it is; `input` is empty then. */
   readonly wire?: WireRequest;
+  /** Where the call came from; absent for one that is run again after a restart. */
+  readonly origin?: CallOrigin;
+  /** As the caller named the model; default: the entry's id. */
+  readonly requestedModel?: string;
+  /** `dynamic/NAME`. */
+  readonly route?: string;
+  /** What can answer it, in order; default: the entry's own upstreams. */
+  readonly candidates?: readonly Candidate[];
+  /** Over the gateway's defaults. */
+  readonly policy?: Partial<RoutePolicy>;
+  /**
+   * The input for another model of the same route, or for an upstream that does not speak the shape of `wire`; absent:
+   * the same input fits all candidates. May throw a `GatewayError`: that candidate is passed over.
+   */
+  readonly inputFor?: (entry: CatalogEntry) => Readonly<Record<string, unknown>>;
+  /** Nobody reads along: an answer that broke off can begin anew elsewhere without a word. */
+  readonly isWhole?: boolean;
+  readonly customCost?: CustomCost;
   /** What the caller says about the call, for its logs and its bill. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** The caller's own id, as `PUT /predictions/ID` gives one. */

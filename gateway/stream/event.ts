@@ -1,8 +1,19 @@
 /**
  * The events of coglet's stream; `error` is also the gateway's own word for a stream that broke, `raw` is an event of a
- * third party's stream (or its whole answer) as it came.
+ * third party's stream (or its whole answer) as it came. `restart` and `handover` are said by the gateway when another
+ * upstream takes over a stream that broke off: after `restart` the answer begins anew and what came before is void,
+ * after `handover` it goes on where it broke off. Their data is `{"leg": N, "provider", "model", "reason"}`.
  */
-export type EventKind = "start" | "output" | "log" | "metric" | "completed" | "error" | "raw";
+export type EventKind =
+  | "start"
+  | "output"
+  | "log"
+  | "metric"
+  | "completed"
+  | "error"
+  | "raw"
+  | "restart"
+  | "handover";
 
 /** One event of a prediction, as bytes: `data` is the JSON text that the instance sent. */
 export interface StreamEvent {

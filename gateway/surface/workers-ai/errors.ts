@@ -21,6 +21,8 @@ const codes: Readonly<Record<GatewayErrorCode, readonly [code: number, status: n
   capacity: [3040, 429],
   provider_not_configured: [2021, 400],
   rate_limited: [3040, 429],
+  // "Account limited": the account's allowance is used up.
+  budget_exceeded: [3036, 429],
   start_failed: [3043, 503],
   start_timeout: [3040, 429],
   shutting_down: [3040, 429],

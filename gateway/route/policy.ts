@@ -1,0 +1,52 @@
+import type { Deadlines } from "../limits.ts";
+
+export const backoffs = ["constant", "linear", "exponential"] as const;
+export type Backoff = (typeof backoffs)[number];
+
+/** What happens when an upstream's text breaks off after its first piece has gone to a caller who reads along. */
+export const streamRecoveries = ["fail", "restart", "continue"] as const;
+export type StreamRecovery = (typeof streamRecoveries)[number];
+
+/** How long a prediction runs on without a listener. */
+export type DetachPolicy =
+  | { readonly kind: "always" }
+  | { readonly kind: "never" }
+  | { readonly kind: "grace"; readonly ms: number };
+
+/** How a call is carried over its upstreams. */
+export interface RoutePolicy {
+  /** Tries of one upstream before the next one gets its turn; 1: none is repeated. */
+  readonly attempts: number;
+  /** Pause before the second try; an upstream's `Retry-After` comes first. */
+  readonly retryDelayMs: number;
+  readonly backoff: Backoff;
+  /** A longer pause (or `Retry-After`) is not waited for: the next upstream's turn, or the failure. */
+  readonly retryDelayMaxMs: number;
+  /** Of one leg; what is left out is the gateway's own. */
+  readonly deadlines: Partial<
+    Pick<Deadlines, "connectMs" | "firstByteMs" | "idleMs" | "totalMs">
+  > & {
+    /** From the request to the first piece of output; absent: no limit of its own. */
+    readonly firstOutputMs?: number;
+    /** For an own model to start; beyond it 503 with Retry-After, or the next upstream's turn. */
+    readonly startMs?: number;
+  };
+  readonly onStreamCut: StreamRecovery;
+  /** `failover`: where another upstream is left, a model at zero is not waited for (it is woken nevertheless). */
+  readonly onColdStart: "wait" | "failover";
+  /** Without output after this time the next upstream is asked beside it, and the first to answer wins; absent: not. */
+  readonly hedgeMs?: number;
+  /** Absent: the gateway's default grace. */
+  readonly detach?: DetachPolicy;
+}
+
+/** One try each where another upstream is left; the last one is tried again (see `itinerary.ts`). */
+export const defaultPolicy: RoutePolicy = {
+  attempts: 3,
+  retryDelayMs: 200,
+  backoff: "exponential",
+  retryDelayMaxMs: 5_000,
+  deadlines: {},
+  onStreamCut: "fail",
+  onColdStart: "wait",
+};
