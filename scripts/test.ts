@@ -24,16 +24,21 @@ const testTools: readonly { readonly name: string; readonly isPresent: () => boo
   },
 ];
 
+const reporters = ["--reporter=default", "--reporter=./scripts/last-words.ts"];
+
 const steps: readonly Step[] = [
   { name: "lint", command: ["oxlint", "--type-aware", "--quiet"] },
   { name: "format", command: ["oxfmt", "--check"] },
   { name: "types", command: ["tsc"] },
   { name: "unused code and dependencies", command: ["knip", "--no-progress"] },
-  { name: "unit tests", command: ["vitest", "run", "--project", "unit"] },
+  { name: "unit tests", command: ["vitest", "run", "--project", "unit", ...reporters] },
   { name: "host set-up", command: ["node", "bin/byom.js", "host", "setup"] },
   ...installTestTools(),
   ...installBrowser(),
-  { name: "integration tests", command: ["vitest", "run", "--project", "integration"] },
+  {
+    name: "integration tests",
+    command: ["vitest", "run", "--project", "integration", ...reporters],
+  },
 ];
 
 /** Host set-up may have unpacked a registry beside the system; the tests start their own from it. */
