@@ -1,6 +1,7 @@
 import { Agent, request } from "undici";
 
 import { isObject } from "../http/body.ts";
+import { readText } from "../http/read-text.ts";
 import { createGuardedDispatcher, isRefusedTarget } from "../http/url-guard.ts";
 import type { AdapterId } from "../upstream/provider/adapter.ts";
 import { providerMessage, redact } from "../upstream/provider/failure.ts";
@@ -123,14 +124,7 @@ function describeFailure(error: unknown): string {
 }
 
 async function readJson(body: AsyncIterable<Buffer>): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > answerBytesMax) throw new RangeError("the answer is too large");
-    chunks.push(chunk);
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
+  const text = await readText(body, { bytesMax: answerBytesMax });
   try {
     return JSON.parse(text) as unknown;
   } catch {

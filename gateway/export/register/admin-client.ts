@@ -1,6 +1,7 @@
 import { request } from "undici";
 
 import { GatewayError } from "../../errors.ts";
+import { readText } from "../../http/read-text.ts";
 
 /** An administrator's API answers within this time or is down. */
 const answerTimeoutMs = 15_000;
@@ -55,7 +56,7 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         signal,
       });
-      const text = await readText(response.body);
+      const text = await readText(response.body, { bytesMax: answerBytesMax });
       return accept({ where, status: response.statusCode, text, headers: response.headers });
     } catch (error) {
       throw translate(error, where, options.signal);
@@ -70,17 +71,6 @@ export function createAdminClient(options: AdminClientOptions): AdminClient {
       return answer.body;
     },
   };
-}
-
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > answerBytesMax) throw new RangeError("the answer is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function accept(answer: {

@@ -1,13 +1,14 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 
 import { readMapping } from "../../../cli/model-mapping.ts";
 
 // A mapping that is wrong must be said at the desk, not by the first caller of a model that took minutes to push.
 
 const directory = mkdtempSync(join(tmpdir(), "byom-mapping-"));
+afterAll(() => rmSync(directory, { recursive: true }));
 const { signal } = new AbortController();
 const document = {
   components: { schemas: { Input: { properties: { question: {}, length: {} } } } },
