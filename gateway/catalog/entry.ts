@@ -115,14 +115,22 @@ export interface Price {
 export const priceUnits = [
   "input-token",
   "cached-input-token",
+  "cache-write-token",
   "output-token",
+  "reasoning-token",
   "image",
   "megapixel",
+  "video",
   "second",
+  "audio-second",
+  "video-second",
   "character",
   "request",
+  "instance-second",
+  "gpu-second",
+  "cold-start-second",
 ] as const;
-/** `second`: of audio or video, or of an instance's time for own models. */
+/** `second`: of audio or video, or of an instance's time for own models; the others name one of these. */
 export type PriceUnit = (typeof priceUnits)[number];
 
 export type JsonSchema = Readonly<Record<string, unknown>>;

@@ -12,9 +12,12 @@ export interface Candidate {
   readonly policy?: Partial<RoutePolicy>;
 }
 
+/** What stands for this platform where a provider is named. */
+export const ownProvider = "byom";
+
 /** `byom` for an own deployment, else the provider as the operator named it. */
 export function providerOf({ target }: Candidate): string {
-  return target.kind === "provider" ? target.provider.name : "byom";
+  return target.kind === "provider" ? target.provider.name : ownProvider;
 }
 
 /** As the upstream names the model. */
