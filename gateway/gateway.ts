@@ -21,6 +21,7 @@ import { createCogSurface } from "./surface/cog/surface.ts";
 import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
+import type { CallWatch } from "./telemetry/watch.ts";
 import { createPools } from "./upstream/pools.ts";
 import type { Providers } from "./upstream/provider/providers.ts";
 import type { Deployments } from "./upstream/deployments.ts";
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   readonly allowedHosts?: readonly string[];
   readonly webhookLimits?: Partial<WebhookLimits>;
   readonly onEvent?: OnGatewayEvent;
+  /** Sees each leg and each call as the ledger and the logs do; default: nobody. */
+  readonly watch?: CallWatch;
 }
 
 export interface Gateway {

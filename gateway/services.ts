@@ -18,6 +18,7 @@ import { ResponseKeeper } from "./surface/openai/responses/keeper.ts";
 import { openResponseStore } from "./surface/openai/responses/store.ts";
 import { predictionBody } from "./surface/replicate/prediction.ts";
 import { openTelemetry } from "./telemetry/open-telemetry.ts";
+import { watchCalls } from "./telemetry/watch.ts";
 import { openAccounts } from "./usage/open-accounts.ts";
 import type { Pools } from "./upstream/pools.ts";
 import { createFetchFile } from "./upstream/provider/fetch-file.ts";
@@ -59,6 +60,7 @@ export function createServices(
   });
   const accounts = openAccounts({ dataDirectory, clock });
   const telemetry = openTelemetry({ dataDirectory, clock });
+  watchCalls(options.watch, { accounts, telemetry });
   const relays = new Relays({ pools, deadlines, idSource, onEvent });
   const runner: PredictionRunner = new PredictionRunner({
     upstream,
