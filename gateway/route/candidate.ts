@@ -10,6 +10,8 @@ export interface Candidate {
   readonly version?: number;
   /** What the route says about this leg; over the call's policy. */
   readonly policy?: Partial<RoutePolicy>;
+  /** The step of the route that gave it, as its limits are counted by it. */
+  readonly node?: string;
 }
 
 /** What stands for this platform where a provider is named. */
