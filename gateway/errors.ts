@@ -63,6 +63,12 @@ export interface GatewayErrorFacts {
   /** Set when the same call may succeed after this many milliseconds. */
   readonly retryAfterMs?: number;
   readonly hint?: string;
+  /** Of the upstream's answer, when it was one that failed. */
+  readonly upstreamStatus?: number;
+  /** What the upstream itself asked for; `retryAfterMs` may be the gateway's own guess. */
+  readonly upstreamRetryAfterMs?: number;
+  /** Another upstream would fail alike: none is tried. */
+  readonly isFinal?: boolean;
   readonly cause?: unknown;
 }
 
@@ -74,6 +80,9 @@ export class GatewayError extends Error {
   readonly problems: readonly InputProblem[];
   readonly retryAfterMs: number | undefined;
   readonly hint: string | undefined;
+  readonly upstreamStatus: number | undefined;
+  readonly upstreamRetryAfterMs: number | undefined;
+  readonly isFinal: boolean;
 
   constructor(code: GatewayErrorCode, message: string, facts: GatewayErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -82,6 +91,9 @@ export class GatewayError extends Error {
     this.problems = facts.problems ?? [];
     this.retryAfterMs = facts.retryAfterMs;
     this.hint = facts.hint;
+    this.upstreamStatus = facts.upstreamStatus;
+    this.upstreamRetryAfterMs = facts.upstreamRetryAfterMs;
+    this.isFinal = facts.isFinal ?? false;
   }
 
   /** The HTTP status of this failure where the surface has no status of its own for it. */

@@ -7,6 +7,7 @@ import { StartHistory } from "./catalog/starts.ts";
 import { GatewayError } from "./errors.ts";
 import type { GatewayEvent, OnGatewayEvent } from "./events.ts";
 import type { Call, Services, Surface } from "./http/call.ts";
+import { journeyOf } from "./http/call-journeys.ts";
 import { IncomingCall, readSegments } from "./http/incoming-call.ts";
 import { errorHeaders, sendJson } from "./http/respond.ts";
 import { randomId } from "./ids.ts";
@@ -22,6 +23,8 @@ import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
 import type { CallWatch } from "./telemetry/watch.ts";
+import { legHeaders } from "./route/leg-headers.ts";
+import type { RoutePolicy } from "./route/policy.ts";
 import { createPools } from "./upstream/pools.ts";
 import type { Providers } from "./upstream/provider/providers.ts";
 import type { Deployments } from "./upstream/deployments.ts";
@@ -48,6 +51,8 @@ export interface GatewayOptions {
   /** Ids of predictions, requests and files; default: random ones. */
   readonly idSource?: () => string;
   readonly deadlines?: Partial<Deadlines>;
+  /** How calls are carried over their upstreams where neither their route nor they themselves say it. */
+  readonly policy?: Partial<RoutePolicy>;
   /**
    * Hosts, addresses and networks (`hooks.internal`, `10.0.0.0/8`) to which callers' URLs may lead although they are
    * private; default: none.
@@ -183,7 +188,10 @@ function sendError(call: Call, surface: Surface, failure: GatewayError): void {
     return;
   }
   const { status, body } = surface.renderError(failure, call);
-  sendJson(response, { status, body, headers: errorHeaders(failure) });
+  const journey = journeyOf(response);
+  const tried =
+    journey === undefined ? {} : { "cf-aig-log-id": journey.facts.id, ...legHeaders(journey) };
+  sendJson(response, { status, body, headers: { ...errorHeaders(failure), ...tried } });
 }
 
 function requestEnd(options: {

@@ -61,7 +61,7 @@ export function createServices(
   const accounts = openAccounts({ dataDirectory, clock });
   const telemetry = openTelemetry({ dataDirectory, clock });
   watchCalls(options.watch, { accounts, telemetry });
-  const relays = new Relays({ pools, deadlines, idSource, onEvent });
+  const relays = new Relays({ pools, deadlines, clock, idSource, onEvent, accounts, telemetry });
   const runner: PredictionRunner = new PredictionRunner({
     upstream,
     providers,
@@ -77,6 +77,8 @@ export function createServices(
     fetchFile: createFetchFile({ allow: allowedHosts, connectMs: deadlines.connectMs }),
     detachOutput: (output, predictionId) => files.detach(output, predictionId),
     webhooks,
+    accounts,
+    telemetry,
   });
   return {
     upstream,

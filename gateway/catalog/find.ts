@@ -1,4 +1,6 @@
 import { GatewayError } from "../errors.ts";
+import type { Candidate } from "../route/candidate.ts";
+import type { RoutePolicy } from "../route/policy.ts";
 import type { Catalog, CatalogEntry } from "./entry.ts";
 
 /** A model as a caller named it, with the version when one was pinned. */
@@ -6,6 +8,14 @@ export interface FoundModel {
   readonly entry: CatalogEntry;
   /** Only when the caller pinned one; otherwise the deployment's traffic split decides. */
   readonly version?: number;
+  /** As the caller named it; absent: the entry's id. */
+  readonly requestedModel?: string;
+  /** `dynamic/NAME`, when a route led here. */
+  readonly route?: string;
+  /** What can answer, in order; absent: the entry's own upstreams. */
+  readonly candidates?: readonly Candidate[];
+  /** What the route says, over the gateway's defaults. */
+  readonly policy?: Partial<RoutePolicy>;
 }
 
 /**

@@ -4,10 +4,7 @@ import { GatewayError } from "../errors.ts";
 
 export type AigMetadata = Readonly<Record<string, string | number | boolean>>;
 
-/**
- * What the `cf-aig-*` headers of a request say. The cache, retry and cost settings are read and checked, but have no
- * effect yet: nothing is cached (`cf-aig-cache-status` is always `MISS`) and nothing is tried twice.
- */
+/** What the `cf-aig-*` headers of a request say. */
 export interface AigHeaders {
   /** All keys are kept; Cloudflare keeps the first five. */
   readonly metadata?: AigMetadata;
@@ -47,13 +44,13 @@ export function readAigHeaders(
     ...(metadata !== undefined && { metadata: parseMetadata(metadata) }),
     ...optional("gatewayId", text("gateway-id")),
     ...optional("eventId", text("event-id")),
-    ...optional("requestTimeoutMs", count("request-timeout", text("request-timeout"))),
+    ...optional("requestTimeoutMs", readCount("request-timeout", text("request-timeout"))),
     ...optional("cacheKey", text("cache-key")),
-    ...optional("cacheTtl", count("cache-ttl", text("cache-ttl"))),
-    ...optional("skipCache", flag("skip-cache", text("skip-cache"))),
-    ...optional("collectLog", flag("collect-log", text("collect-log"))),
-    ...optional("maxAttempts", count("max-attempts", text("max-attempts"), attemptsMax)),
-    ...optional("retryDelayMs", count("retry-delay", text("retry-delay"), retryDelayMsMax)),
+    ...optional("cacheTtl", readCount("cache-ttl", text("cache-ttl"))),
+    ...optional("skipCache", readFlag("skip-cache", text("skip-cache"))),
+    ...optional("collectLog", readFlag("collect-log", text("collect-log"))),
+    ...optional("maxAttempts", readCount("max-attempts", text("max-attempts"), attemptsMax)),
+    ...optional("retryDelayMs", readCount("retry-delay", text("retry-delay"), retryDelayMsMax)),
     ...optional("backoff", text("backoff")),
   };
 }
@@ -112,7 +109,12 @@ function parseMetadata(text: string): AigMetadata {
   return checkMetadata(value, where);
 }
 
-function count(name: string, text: string | undefined, max?: number): number | undefined {
+/** The whole number of a `cf-aig-NAME` header. @throws `GatewayError` `invalid_request` */
+export function readCount(
+  name: string,
+  text: string | undefined,
+  max?: number,
+): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > (max ?? Number.MAX_SAFE_INTEGER)) {
@@ -122,7 +124,8 @@ function count(name: string, text: string | undefined, max?: number): number | u
   return value;
 }
 
-function flag(name: string, text: string | undefined): boolean | undefined {
+/** The yes or no of a `cf-aig-NAME` header. @throws `GatewayError` `invalid_request` */
+export function readFlag(name: string, text: string | undefined): boolean | undefined {
   if (text === undefined) return undefined;
   if (text === "true" || text === "1") return true;
   if (text === "false" || text === "0") return false;

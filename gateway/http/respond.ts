@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { GatewayError } from "../errors.ts";
 import { retryAfterDefaultMs } from "../limits.ts";
 import type { Run } from "../prediction/run.ts";
+import { legHeaders } from "../route/leg-headers.ts";
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -23,18 +24,22 @@ export function sendJson(
   response.end(bytes);
 }
 
-/** How the instance that served a run started, as headers; nothing while none is known. */
+/** What served a run, which upstreams were tried, and how the instance started, as far as it is known. */
 export function startHeaders(run: Run): Headers {
   const { served } = run;
-  if (served === undefined) return { "x-byom-prediction": run.id, "cf-aig-log-id": run.id };
+  const named = {
+    "x-byom-prediction": run.id,
+    "cf-aig-log-id": run.id,
+    ...legHeaders(run.journey),
+  };
+  if (served === undefined) return named;
   const { mode, reason, totalMs, phases } = served.start;
   const timing = phases.map(
     ({ name, ms, bytes }) =>
       `${token(name)};dur=${round(ms)}${bytes === undefined ? "" : `;bytes=${bytes}`}`,
   );
   return {
-    "x-byom-prediction": run.id,
-    "cf-aig-log-id": run.id,
+    ...named,
     "x-byom-instance": printable(served.instanceId),
     "x-byom-version": String(served.version),
     "x-byom-start": mode,

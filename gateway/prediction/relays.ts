@@ -1,11 +1,15 @@
-import type { CatalogEntry } from "../catalog/entry.ts";
 import { GatewayError } from "../errors.ts";
 import type { OnGatewayEvent } from "../events.ts";
 import { relaysInFlightMax, retryAfterDefaultMs, type Deadlines } from "../limits.ts";
+import type { Candidate } from "../route/candidate.ts";
+import { Journey } from "../route/journey.ts";
+import type { CallPayload, Telemetry } from "../telemetry/call-record.ts";
+import type { Accounts } from "../usage/accounts.ts";
 import { reportedUsage } from "../usage/usage.ts";
+import { journeyFacts, spendFacts, type PaidRequest } from "./journey-facts.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { forward, type Forwarded } from "../upstream/provider/forward.ts";
-import type { Provider } from "../upstream/provider/providers.ts";
+import type { Target } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 
 export interface RelaysOptions {
@@ -13,13 +17,18 @@ export interface RelaysOptions {
   readonly deadlines: Deadlines;
   readonly idSource: () => string;
   readonly onEvent: OnGatewayEvent;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly accounts: Accounts;
+  readonly telemetry: Telemetry;
 }
 
 export interface Relay {
-  readonly entry: CatalogEntry;
+  readonly request: PaidRequest;
   readonly wire: WireRequest;
-  readonly provider: Provider;
-  readonly key: string | undefined;
+  readonly candidate: Candidate & { readonly target: Target & { readonly kind: "provider" } };
+  /** Called once before anything is sent. */
+  readonly onJourney: (journey: Journey) => void;
   /** Called once with what ends the call when its caller leaves. */
   readonly onStoppable: (stop: () => void) => void;
 }
@@ -39,18 +48,24 @@ export class Relays {
   }
 
   /** @throws `GatewayError`: `shutting_down`, `capacity`, and what `forward` throws */
-  async send(relay: Relay): Promise<Forwarded & { readonly id: string }> {
+  async send(relay: Relay): Promise<Forwarded & { readonly journey: Journey }> {
     this.#admit();
-    const { pools, deadlines, idSource } = this.#options;
-    const { wire, provider, key } = relay;
+    const { pools, deadlines, idSource, accounts } = this.#options;
+    const { wire, request, candidate } = relay;
+    const { provider } = candidate.target;
+    accounts.admit(spendFacts(request));
     const id = idSource();
+    const journey = new Journey(journeyFacts(id, request, false), this.#options);
+    relay.onJourney(journey);
+    const leg = journey.begin(candidate);
     const startedAt = performance.now();
     let stopThis: ((reason: unknown) => void) | undefined;
     try {
       const forwarded = await forward({
         wire,
         provider,
-        key,
+        key: request.providerKey ?? provider.key,
+        legId: leg.begin.id,
         pool: pools.get(originOf(provider.baseUrl)),
         deadlines,
         onFrame: unexpectedFrame,
@@ -60,10 +75,23 @@ export class Relays {
           relay.onStoppable(() => stop(callerGone));
         },
       });
-      this.#report({ relay, id, startedAt, metrics: forwarded.metrics });
-      return { id, ...forwarded };
+      const { metrics, body } = forwarded;
+      const usage = reportedUsage(metrics);
+      leg.markOutput();
+      leg.end({ state: "succeeded", metrics, ...(usage !== undefined && { usage }) });
+      journey.finish(
+        { status: "succeeded", payload: () => ({ input: wire.body, output: body }) },
+        request.entry,
+      );
+      this.#report({ relay, id, startedAt, metrics });
+      return { journey, ...forwarded };
     } catch (error) {
       const failure = GatewayError.from(error);
+      const { code, message, upstreamStatus: status } = failure;
+      const facts = { metrics: {}, code, error: message, ...(status !== undefined && { status }) };
+      leg.end({ state: statusOf(failure), ...facts });
+      const payload = (): CallPayload => ({ input: wire.body, output: null });
+      journey.finish({ status: statusOf(failure), failure, payload }, request.entry);
       this.#report({ relay, id, startedAt, metrics: {}, failure });
       throw failure;
     } finally {
@@ -107,7 +135,7 @@ export class Relays {
     this.#options.onEvent({
       type: "prediction-end",
       predictionId: end.id,
-      model: end.relay.entry.id,
+      model: end.relay.request.entry.id,
       status: failure === undefined ? "succeeded" : statusOf(failure),
       durationMs: performance.now() - end.startedAt,
       ...(failure === undefined ? {} : { error: failure.message, code: failure.code }),

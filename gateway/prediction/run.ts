@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
 import type { Candidate } from "../route/candidate.ts";
+import type { Journey } from "../route/journey.ts";
 import type { CustomCost } from "../route/leg.ts";
 import type { RoutePolicy } from "../route/policy.ts";
 import type { CallOrigin } from "../telemetry/call-record.ts";
@@ -47,6 +48,8 @@ export interface RunRequest {
   /** Nobody reads along: an answer that broke off can begin anew elsewhere without a word. */
   readonly isWhole?: boolean;
   readonly customCost?: CustomCost;
+  /** What the caller says about how it is carried; before the policies of the route and of its candidates. */
+  readonly overrides?: Partial<RoutePolicy>;
   /** What the caller says about the call, for its logs and its bill. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** The caller's own id, as `PUT /predictions/ID` gives one. */
@@ -84,11 +87,20 @@ export interface RunHooks {
   readonly onChange: (run: Run) => void;
 }
 
+export interface RunParts {
+  readonly id: string;
+  readonly request: RunRequest;
+  readonly log: EventLog;
+  readonly journey: Journey;
+}
+
 /** One prediction from acceptance to its end: its state, its event log and its listeners. */
 export class Run {
   readonly id: string;
   readonly request: RunRequest;
   readonly log: EventLog;
+  /** Its way over its upstreams. */
+  readonly journey: Journey;
   readonly createdAt: string;
   /** Resolves with the outcome; never rejects. */
   readonly finished: Promise<Outcome>;
@@ -103,6 +115,7 @@ export class Run {
   readonly #abort = new AbortController();
   readonly #finish: (outcome: Outcome) => void;
   #cancelUpstream: (() => void) | undefined;
+  #answering: CatalogEntry | undefined;
   #isCanceling = false;
   #isExpired = false;
   #keptOutput: unknown;
@@ -112,10 +125,11 @@ export class Run {
   #partialBytes = 0;
   #logs = "";
 
-  constructor(id: string, request: RunRequest, log: EventLog, hooks: RunHooks) {
+  constructor({ id, request, log, journey }: RunParts, hooks: RunHooks) {
     this.id = id;
     this.request = request;
     this.log = log;
+    this.journey = journey;
     this.#hooks = hooks;
     this.createdAt = request.createdAt ?? hooks.now();
     const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -125,6 +139,11 @@ export class Run {
 
   get entry(): CatalogEntry {
     return this.request.entry;
+  }
+
+  /** The model of the leg under way: on a route with several models, the one whose output is in the log. */
+  get answering(): CatalogEntry {
+    return this.#answering ?? this.request.entry;
   }
 
   /** Aborts when the run is to stop at once; the reason is a `GatewayError`. */
@@ -138,6 +157,17 @@ export class Run {
 
   get version(): number {
     return this.served?.version ?? this.request.version ?? this.entry.version;
+  }
+
+  /** Whether somebody asked for its end. */
+  get isCanceling(): boolean {
+    return this.#isCanceling;
+  }
+
+  /** Another upstream has its turn, with the instance that serves it where it is one of ours. */
+  turnTo(entry: CatalogEntry, served: Served | undefined): void {
+    this.#answering = entry;
+    this.served = served;
   }
 
   /** The request goes out now; `cancelUpstream` asks the instance to stop. */
@@ -160,16 +190,19 @@ export class Run {
   }
 
   /**
-   * Takes an event of the instance into the log.
+   * Takes an event of the instance into the log. With its last one `onLast` is asked first: true keeps it out, so that
+   * another upstream can have its turn.
    * @throws `GatewayError` `upstream_failed` for one that cannot be read, and when the log is full
    */
-  take(kind: EventKind, data: Buffer): void {
+  take(kind: EventKind, data: Buffer, onLast?: (outcome: Outcome) => boolean): void {
     if (this.outcome !== undefined) return;
     const outcome = this.#read(kind, data);
+    if (outcome !== undefined && onLast?.(outcome) === true) return;
     if (!this.log.append(kind, data)) {
       throw new GatewayError(
         "upstream_failed",
         "The model's output is larger than the event log holds.",
+        { isFinal: true },
       );
     }
     if (outcome !== undefined) this.#end(outcome);
@@ -265,6 +298,7 @@ export class Run {
     try {
       if (kind === "completed") return this.#completed(data);
       if (kind === "error") return this.#failed(data);
+      if (kind === "restart") this.#forgetPartial();
       if (kind === "output") checkChunk(data);
       if (this.request.isRecorded) this.#remember(kind, data);
       return undefined;
@@ -331,6 +365,13 @@ export class Run {
       const { data: text } = JSON.parse(data.toString("utf8")) as { readonly data?: unknown };
       if (typeof text === "string") this.#logs = (this.#logs + text).slice(-recordLogsBytesMax);
     }
+  }
+
+  /** What came before is void: the answer begins anew. */
+  #forgetPartial(): void {
+    this.#partial = [];
+    this.#partialBytes = 0;
+    this.#logs = "";
   }
 
   #partialOutput(): unknown {

@@ -13,12 +13,17 @@ import {
 import type { Catalog, CatalogEntry } from "../catalog/entry.ts";
 import { findModel } from "../catalog/find.ts";
 import { EventLog } from "../stream/event-log.ts";
+import type { Telemetry } from "../telemetry/call-record.ts";
+import { Journey } from "../route/journey.ts";
+import type { Accounts } from "../usage/accounts.ts";
 import { reportedUsage } from "../usage/usage.ts";
 import type { Pools } from "../upstream/pools.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
+import { journeyFacts, spendFacts } from "./journey-facts.ts";
+import { payloadOf } from "./payload.ts";
 import { Run, type RunHooks, type RunRequest } from "./run.ts";
 import type { PredictionRecord, PredictionStore } from "./store.ts";
 
@@ -39,6 +44,8 @@ export interface RunnerOptions {
   readonly fetchFile: ExecuteOptions["fetchFile"];
   readonly detachOutput: RunHooks["detachOutput"];
   readonly webhooks: Pick<Webhooks, "onChange" | "onEnd">;
+  readonly accounts: Accounts;
+  readonly telemetry: Telemetry;
 }
 
 /** How often finished runs are looked through for those whose retention has passed. */
@@ -65,10 +72,11 @@ export class PredictionRunner {
 
   /**
    * Accepts a prediction and begins it. A recorded one is in the store when this returns.
-   * @throws {GatewayError} `shutting_down`, `capacity`, `conflict` for an id in use
+   * @throws {GatewayError} `shutting_down`, `capacity`, `budget_exceeded`, `conflict` for an id in use
    */
   start(request: RunRequest): Run {
     this.#admit(request);
+    this.#options.accounts.admit(spendFacts(request));
     const run = this.#create(request);
     if (request.isRecorded) this.#options.predictions.insert(run.record());
     this.#begin(run);
@@ -175,12 +183,17 @@ export class PredictionRunner {
       onSpillFail: (cause) =>
         this.#options.onEvent({ type: "log-spill-fail", predictionId: id, cause }),
     });
-    return new Run(id, request, log, {
-      now: () => this.#now(),
-      callerGraceMs: this.#options.deadlines.callerGraceMs,
-      detachOutput: this.#options.detachOutput,
-      onChange: (run) => this.#changed(run),
-    });
+    const isStreamed = request.isWhole !== true && !request.isRecorded;
+    const journey = new Journey(journeyFacts(id, request, isStreamed), this.#options);
+    return new Run(
+      { id, request, log, journey },
+      {
+        now: () => this.#now(),
+        callerGraceMs: this.#options.deadlines.callerGraceMs,
+        detachOutput: this.#options.detachOutput,
+        onChange: (run) => this.#changed(run),
+      },
+    );
   }
 
   #begin(run: Run): void {
@@ -230,6 +243,17 @@ export class PredictionRunner {
       this.#options.webhooks.onChange(run);
     }
     if (outcome === undefined) return;
+    if (!isLeftToSuccessor) {
+      const { status, failure } = outcome;
+      run.journey.finish(
+        {
+          status: run.status === "aborted" ? "aborted" : status,
+          ...(failure !== undefined && { failure }),
+          payload: () => payloadOf(run, outcome),
+        },
+        run.answering,
+      );
+    }
     this.#inFlight -= 1;
     const bytes = run.log.memoryBytes;
     this.#finished.set(run.id, { endedAt: this.#options.clock(), bytes });

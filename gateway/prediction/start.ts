@@ -2,6 +2,8 @@ import type { Catalog } from "../catalog/entry.ts";
 import { findModel, type FoundModel } from "../catalog/find.ts";
 import { metadataOf } from "../http/aig-headers.ts";
 import type { Call, Services } from "../http/call.ts";
+import { noteJourney } from "../http/call-journeys.ts";
+import { callPolicyOf, customCostOf, originOf } from "../http/call-origin.ts";
 import { assertMayCall, mayCall } from "../keys/authorize.ts";
 import { checkInput } from "./input.ts";
 import type { Run, RunRequest } from "./run.ts";
@@ -12,7 +14,7 @@ export type Input = Readonly<Record<string, unknown>>;
 export function findCallable(call: Call, services: Services, model: string): FoundModel {
   const found = findModel(visibleCatalog(call, services.catalog), model);
   assertMayCall(call.key, found.entry.id);
-  return found;
+  return { ...found, requestedModel: model };
 }
 
 /** The catalog whose lists, the hint of an error among them, hold only what the call's key may call. */
@@ -50,22 +52,53 @@ export function startRun(
       | "deadline"
       | "deployment"
       | "webhook"
+      | "inputFor"
+      | "isWhole"
+      | "overrides"
     >
   >,
 ): Run {
   const { model, input, isDetached = false, isRecorded = false, ...rest } = options;
   assertMayCall(call.key, model.entry.id);
   checkInput(model.entry, input);
-  const metadata = { ...metadataOf(call.request.headers), ...rest.metadata };
-  return services.runner.start({
+  const run = services.runner.start({
     ...rest,
-    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...callFacts(call, model, rest),
     entry: model.entry,
     input,
     isDetached,
     isRecorded,
     ...(model.version === undefined ? {} : { version: model.version }),
-    ...(call.key === undefined ? {} : { keyId: call.key.id }),
-    ...(call.providerKey === undefined ? {} : { providerKey: call.providerKey }),
   });
+  noteJourney(call.response, run.journey);
+  return run;
+}
+
+/**
+ * What a call says about itself beside its input, and what the route that it came by says about its way.
+ * @throws `GatewayError` `invalid_request` for a header that cannot be read
+ */
+export function callFacts(
+  call: Call,
+  model: FoundModel,
+  given: Pick<RunRequest, "metadata" | "overrides"> = {},
+): Omit<RunRequest, "entry" | "input" | "isDetached" | "isRecorded"> {
+  const { headers } = call.request;
+  const { requestedModel, route, candidates, policy } = model;
+  const metadata = { ...metadataOf(headers), ...given.metadata };
+  const customCost = customCostOf(headers);
+  const asked = callPolicyOf(headers);
+  const overrides = asked === undefined ? given.overrides : { ...asked, ...given.overrides };
+  return {
+    origin: originOf(call),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...(call.key !== undefined && { keyId: call.key.id }),
+    ...(call.providerKey !== undefined && { providerKey: call.providerKey }),
+    ...(requestedModel !== undefined && { requestedModel }),
+    ...(route !== undefined && { route }),
+    ...(candidates !== undefined && { candidates }),
+    ...(policy !== undefined && { policy }),
+    ...(customCost !== undefined && { customCost }),
+    ...(overrides !== undefined && { overrides }),
+  };
 }

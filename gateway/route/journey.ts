@@ -43,6 +43,7 @@ export class Journey {
   readonly #legs: Leg[] = [];
   #begun = 0;
   #last: Candidate | undefined;
+  #current: LegBegin | undefined;
   #isFinished = false;
 
   constructor(facts: JourneyFacts, services: JourneyServices) {
@@ -54,6 +55,11 @@ export class Journey {
   /** The legs that have ended, in the order in which they did. */
   get legs(): readonly Leg[] {
     return this.#legs;
+  }
+
+  /** The leg that began last, under way or not. */
+  get current(): LegBegin | undefined {
+    return this.#current;
   }
 
   /** What the legs that have ended cost together. */
@@ -83,6 +89,7 @@ export class Journey {
       ...(facts.route !== undefined && { route: facts.route }),
       ...(facts.customCost !== undefined && { customCost: facts.customCost }),
     };
+    this.#current = leg;
     this.#services.accounts.begin(leg);
     return new OpenLeg(leg, candidate, (end) => this.#end(leg, end));
   }

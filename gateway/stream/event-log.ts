@@ -54,6 +54,11 @@ export class EventLog {
     return this.#spilled.length + this.#memory.length;
   }
 
+  /** Index of the oldest event in memory: `peek` has everything from there on. */
+  get firstInMemory(): number {
+    return this.#spilled.length;
+  }
+
   get isEnded(): boolean {
     return this.#isEnded;
   }

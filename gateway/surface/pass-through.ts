@@ -1,14 +1,15 @@
-import type { CatalogEntry } from "../catalog/entry.ts";
 import type { GatewayError } from "../errors.ts";
 import { parseJsonObject } from "../http/body.ts";
 import type { Call, Services } from "../http/call.ts";
 import { sendJson, type Headers } from "../http/respond.ts";
 import { scanFields, type Fields } from "../http/scan-json.ts";
-import { findCallable } from "../prediction/start.ts";
+import { noteJourney } from "../http/call-journeys.ts";
+import { callFacts, findCallable } from "../prediction/start.ts";
+import type { FoundModel } from "../catalog/find.ts";
+import { legHeaders } from "../route/leg-headers.ts";
 import { follow } from "../stream/follow.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
-import type { Provider } from "../upstream/provider/providers.ts";
-import { chooseTarget } from "../upstream/provider/target.ts";
+import { chooseTarget, type Target } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 
 const scanned: ReadonlySet<string> = new Set(["model", "stream", "stream_options"]);
@@ -36,15 +37,16 @@ export async function passThrough(
   const fields = scanFields(body, scanned);
   const modelId = fields === undefined ? undefined : textAt(body, fields, "model");
   if (fields === undefined || modelId === undefined) return false;
-  const { entry } = findCallable(call, services, modelId);
+  const model = findCallable(call, services, modelId);
+  const { entry } = model;
   if (entry.upstreams === undefined) return false;
   const target = chooseTarget(entry, services.providers, call.providerKey);
   if (target.kind !== "provider" || target.provider.adapter.wirePaths?.[format] === undefined) {
     return false;
   }
   const wire = wireRequest({ call, format, body, fields, model: target.model });
-  if (wire.isStreamed) await answerStream(call, services, { entry, wire, renderFailure });
-  else await answerWhole(call, services, { entry, wire, provider: target.provider });
+  if (wire.isStreamed) await answerStream(call, services, { model, wire, renderFailure });
+  else await answerWhole(call, services, { model, wire, target });
   return true;
 }
 
@@ -52,21 +54,21 @@ async function answerStream(
   call: Call,
   services: Services,
   options: {
-    readonly entry: CatalogEntry;
+    readonly model: FoundModel;
     readonly wire: WireRequest;
     readonly renderFailure: (failure: GatewayError) => string;
   },
 ): Promise<void> {
-  const { entry, wire, renderFailure } = options;
+  const { model, wire, renderFailure } = options;
   const run = services.runner.start({
-    entry,
+    ...callFacts(call, model),
+    entry: model.entry,
     input: {},
     wire,
     isDetached: false,
     isRecorded: false,
-    ...(call.key === undefined ? {} : { keyId: call.key.id }),
-    ...(call.providerKey === undefined ? {} : { providerKey: call.providerKey }),
   });
+  noteJourney(call.response, run.journey);
   await follow({
     run,
     response: call.response,
@@ -88,24 +90,31 @@ async function answerWhole(
   call: Call,
   services: Services,
   options: {
-    readonly entry: CatalogEntry;
+    readonly model: FoundModel;
     readonly wire: WireRequest;
-    readonly provider: Provider;
+    readonly target: Target & { readonly kind: "provider" };
   },
 ): Promise<void> {
   const { response } = call;
+  const { model, wire, target } = options;
   let stop = (): void => {};
   const onClose = (): void => stop();
   response.once("close", onClose);
-  const { id, body } = await services.relays.send({
-    ...options,
-    key: call.providerKey ?? options.provider.key,
+  const { journey, body } = await services.relays.send({
+    request: { ...callFacts(call, model), entry: model.entry },
+    wire,
+    candidate: { entry: model.entry, target },
+    onJourney: (begun) => noteJourney(response, begun),
     onStoppable: (stopIt) => {
       stop = stopIt;
     },
   });
   response.off("close", onClose);
-  sendJson(response, { body: body ?? Buffer.alloc(0), headers: { "x-byom-prediction": id } });
+  const { id } = journey.facts;
+  sendJson(response, {
+    body: body ?? Buffer.alloc(0),
+    headers: { "x-byom-prediction": id, "cf-aig-log-id": id, ...legHeaders(journey) },
+  });
 }
 
 function wireRequest(options: {

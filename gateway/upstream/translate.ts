@@ -25,10 +25,13 @@ export function translateAnswer(status: number, body: Buffer): Error {
       return new NotBegunError("not-ready", message);
     case 422:
       return new GatewayError("invalid_input", "The model refused the input.", {
+        upstreamStatus: status,
         problems: problemsOf(body),
       });
     default:
-      return new GatewayError("upstream_failed", `The model answered ${status}: ${message}`);
+      return new GatewayError("upstream_failed", `The model answered ${status}: ${message}`, {
+        upstreamStatus: status,
+      });
   }
 }
 

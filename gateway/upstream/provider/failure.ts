@@ -28,7 +28,14 @@ export function translateProviderFailure(failure: ProviderFailure): GatewayError
     code: GatewayError["code"],
     text: string,
     facts: GatewayErrorFacts = {},
-  ): GatewayError => new GatewayError(code, `${text}${said}`, facts);
+  ): GatewayError => {
+    const upstreamRetryAfterMs = retryAfterOf(failure);
+    return new GatewayError(code, `${text}${said}`, {
+      upstreamStatus: status,
+      ...(upstreamRetryAfterMs !== undefined && { upstreamRetryAfterMs }),
+      ...facts,
+    });
+  };
   if (status === 401 || status === 403 || isKeyRefused(failure.body)) {
     return make("upstream_failed", `${provider} refused the API key of ${provider} (${status})`, {
       hint: `Replace it (\`byom providers add ${provider} --key-stdin\`), or send another in x-byom-provider-key.`,

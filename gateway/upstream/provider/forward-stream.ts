@@ -1,25 +1,39 @@
 import { GatewayError } from "../../errors.ts";
-import type { Run } from "../../prediction/run.ts";
+import type { LegRun } from "../../prediction/leg-run.ts";
 import { forward, type ForwardOptions } from "./forward.ts";
 
 /** Runs a streamed request in the provider's own shape: each of its events goes into the run's log as it came. */
 export async function forwardStream(
-  options: { readonly run: Run } & Omit<ForwardOptions, "onFrame" | "onStoppable">,
+  options: { readonly leg: LegRun } & Omit<
+    ForwardOptions,
+    "legId" | "onFrame" | "onMetrics" | "onStoppable"
+  >,
 ): Promise<void> {
-  const { run } = options;
+  const { leg } = options;
+  const { signal } = leg;
   const startedAt = performance.now();
-  const { metrics } = await forward({
-    ...options,
-    onFrame: (frame) => run.take("raw", frame),
-    onStoppable(stop) {
-      run.markSent(() => stop(canceledError()));
-      if (run.signal.aborted) stop(run.signal.reason);
-      else run.signal.addEventListener("abort", () => stop(run.signal.reason), { once: true });
-    },
-  });
-  const seconds = (performance.now() - startedAt) / 1000;
-  const completed = { status: "succeeded", metrics: { predict_time: seconds, ...metrics } };
-  run.take("completed", Buffer.from(JSON.stringify(completed)));
+  let onAbort: (() => void) | undefined;
+  try {
+    const { metrics } = await forward({
+      ...options,
+      legId: leg.leg.begin.id,
+      onFrame: (frame) => leg.take("raw", frame),
+      onMetrics: (counted) => {
+        leg.metrics = counted;
+      },
+      onStoppable(stop) {
+        leg.markSent(() => stop(canceledError()));
+        onAbort = () => stop(signal.reason);
+        if (signal.aborted) onAbort();
+        else signal.addEventListener("abort", onAbort, { once: true });
+      },
+    });
+    const seconds = (performance.now() - startedAt) / 1000;
+    const completed = { status: "succeeded", metrics: { predict_time: seconds, ...metrics } };
+    leg.take("completed", Buffer.from(JSON.stringify(completed)));
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
 }
 
 function canceledError(): GatewayError {

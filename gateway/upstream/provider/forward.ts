@@ -16,6 +16,10 @@ export interface ForwardOptions {
   /** To the origin of the provider's base URL. */
   readonly pool: Pool;
   readonly deadlines: Deadlines;
+  /** Goes out as `x-client-request-id`. */
+  readonly legId: string;
+  /** What the provider has counted so far, for a call that breaks off. */
+  readonly onMetrics?: (metrics: Readonly<Record<string, unknown>>) => void;
   /** Takes each server-sent event, its empty line included; throwing here cuts the connection with that error. */
   readonly onFrame: (frame: Buffer) => void;
   /** Called once with what stops the exchange early. */
@@ -53,6 +57,7 @@ export function forward(options: ForwardOptions): Promise<Forwarded> {
           ...provider.adapter.wireHeaders,
           ...wire.headers,
           ...(key === undefined ? {} : provider.adapter.authorize(key)),
+          "x-client-request-id": options.legId,
         },
         body: wire.body,
         headersTimeout: wire.isStreamed ? deadlines.firstByteMs : 0,
@@ -188,7 +193,10 @@ class Forwarding implements Dispatcher.DispatchHandler {
     const read = readFrame(wire.format, frame);
     if (read.kind === "comment") return;
     this.#frames += 1;
-    if (read.metrics !== undefined) this.#metrics = { ...this.#metrics, ...read.metrics };
+    if (read.metrics !== undefined) {
+      this.#metrics = { ...this.#metrics, ...read.metrics };
+      this.#options.onMetrics?.(this.#metrics);
+    }
     if (read.kind === "failed") {
       throw new GatewayError("upstream_failed", `The provider's stream failed: ${read.message}`);
     }

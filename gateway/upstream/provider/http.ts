@@ -20,6 +20,8 @@ export interface ProviderHttpOptions {
   readonly pools: Pools;
   readonly deadlines: Deadlines;
   readonly signal: AbortSignal;
+  /** Goes out as `x-client-request-id`, so that the provider's bill can be held against ours. */
+  readonly legId?: string;
   /** Gets what an URL in an input refers to, with the guard against private addresses; default: such an URL is refused. */
   readonly fetchFile?: FetchFile;
 }
@@ -213,6 +215,8 @@ async function exchange(
         "user-agent": "byom",
         ...(contentType === undefined ? {} : { "content-type": contentType }),
         ...(isOwnOrigin(provider, url.origin) ? lowerCased(provider.headers) : {}),
+        ...(options.legId !== undefined &&
+          isOwnOrigin(provider, url.origin) && { "x-client-request-id": options.legId }),
         ...(isKeyed ? lowerCased(provider.adapter.authorize(key)) : {}),
         ...lowerCased(request.headers),
       },

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { GatewayError } from "../../errors.ts";
 import type { Deadlines } from "../../limits.ts";
-import type { Run } from "../../prediction/run.ts";
+import type { LegRun } from "../../prediction/leg-run.ts";
 import type { Pools } from "../pools.ts";
 import type { FetchFile } from "./fetch-file.ts";
 import { createProviderHttp } from "./http.ts";
@@ -13,7 +13,7 @@ import type { Provider } from "./providers.ts";
  * that every surface, a reconnect and a webhook read both alike.
  */
 export async function runOnProvider(options: {
-  readonly run: Run;
+  readonly leg: LegRun;
   readonly provider: Provider;
   /** As the provider names it. */
   readonly model: string;
@@ -22,34 +22,36 @@ export async function runOnProvider(options: {
   readonly deadlines: Deadlines;
   readonly fetchFile: FetchFile;
 }): Promise<void> {
-  const { run, provider, model, input, pools, deadlines, fetchFile } = options;
-  const key = run.request.providerKey ?? provider.key;
+  const { leg, provider, model, input, pools, deadlines, fetchFile } = options;
+  const { entry } = leg.candidate;
+  const key = leg.run.request.providerKey ?? provider.key;
+  const legId = leg.leg.begin.id;
   const canceled = new AbortController();
   const total = AbortSignal.timeout(deadlines.totalMs);
-  const signal = AbortSignal.any([run.signal, canceled.signal, total]);
+  const signal = AbortSignal.any([leg.signal, canceled.signal, total]);
   const startedAt = performance.now();
-  run.markSent(() => canceled.abort(new GatewayError("canceled", "The prediction was canceled.")));
+  leg.markSent(() => canceled.abort(new GatewayError("canceled", "The prediction was canceled.")));
   let index = 0;
   try {
     const result = await provider.adapter.run({
       model,
-      task: run.entry.task,
-      requestFormats: run.entry.requestFormats,
+      task: entry.task,
+      requestFormats: entry.requestFormats,
       input,
-      isStreaming: run.entry.isStreaming,
-      http: createProviderHttp({ provider, key, pools, deadlines, signal, fetchFile }),
+      isStreaming: entry.isStreaming,
+      http: createProviderHttp({ provider, key, pools, deadlines, signal, fetchFile, legId }),
       emit: (chunk) => {
-        run.take("output", json({ chunk, index }));
+        leg.take("output", json({ chunk, index }));
         index += 1;
       },
-      log: (line) => run.take("log", json({ data: `${line}\n` })),
+      log: (line) => leg.take("log", json({ data: `${line}\n` })),
       pause: (ms) => delay(ms, undefined, { signal }),
       signal,
     });
-    if (index === 0) run.take("output", json({ chunk: result.output, index }));
+    if (index === 0) leg.take("output", json({ chunk: result.output, index }));
     const seconds = (performance.now() - startedAt) / 1000;
     const metrics = { predict_time: seconds, ...result.metrics };
-    run.take("completed", json({ status: "succeeded", output: result.output, metrics }));
+    leg.take("completed", json({ status: "succeeded", output: result.output, metrics }));
   } catch (error) {
     if (canceled.signal.aborted) throw canceled.signal.reason;
     if (total.aborted) {
