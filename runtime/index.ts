@@ -2,7 +2,7 @@ export { createAdminApi } from "./api/admin.ts";
 export type { AdminApi } from "./api/admin.ts";
 export { createKeys } from "./api/keys.ts";
 export type { KeyDescription, KeyOwner, KeyRing } from "./api/keys.ts";
-export type { AcquireOptions, Lease } from "./autoscale/lease.ts";
+export type { AcquireOptions, Lease, WaitPhase } from "./autoscale/lease.ts";
 export { autoscaleLimits } from "./autoscale/limits.ts";
 export type { AutoscaleLimits } from "./autoscale/limits.ts";
 export { systemClock } from "./clock.ts";

@@ -116,7 +116,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       emit({ type: "platform-start", ...result });
       return result;
     },
-    async acquire(modelId, { signal, version }) {
+    async acquire(modelId, { version, ...options }) {
       closing.signal.throwIfAborted();
       const deployment = platform.deployments.get(modelId);
       if (deployment === undefined) {
@@ -128,7 +128,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (number === undefined || context.version(modelId, number) === undefined) {
         throw new AcquireError("model_not_found", `${modelId} has no version ${number}`);
       }
-      return await platform.pool(modelId).acquire(number, signal);
+      return await platform.pool(modelId).acquire(number, options);
     },
     async scaleToZero(modelId, { tier, ...rest }) {
       assertModel(platform, modelId);

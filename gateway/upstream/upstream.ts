@@ -17,7 +17,20 @@ export interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Version number; default: by the deployment's traffic split. */
   readonly version?: number;
+  /** Called while the caller waits, each time something changes; must not throw. */
+  readonly onPhase?: (phase: WaitPhase) => void;
 }
+
+/** What a caller waits for: a slot of running instances, or one that comes up. */
+export type WaitPhase =
+  | { readonly state: "queued" }
+  | {
+      readonly state: "starting";
+      /** Absent while it is not decided. */
+      readonly mode?: "resumed" | "restored" | "cold";
+      /** Such as `image`, `create`, `engine-start`, `setup`, `ready`, `prove`, `unpause`. */
+      readonly step: string;
+    };
 
 export interface Lease {
   /** Origin that speaks Cog's HTTP API, such as `http://172.18.0.3:5000`. */

@@ -4,7 +4,20 @@ export interface AcquireOptions {
   readonly signal: AbortSignal;
   /** Version number; default: by the deployment's traffic split. */
   readonly version?: number;
+  /** Called while the caller waits, each time something changes; must not throw. */
+  readonly onPhase?: (phase: WaitPhase) => void;
 }
+
+/** What a caller waits for: a slot of running instances, or one that comes up. */
+export type WaitPhase =
+  | { readonly state: "queued" }
+  | {
+      readonly state: "starting";
+      /** Absent while it is not decided. */
+      readonly mode?: "resumed" | "restored" | "cold";
+      /** As the start's report names it: `image`, `create`, `engine-start`, `setup`, `ready`, `prove`, `unpause`. */
+      readonly step: string;
+    };
 
 /** One reserved slot on a ready instance. */
 export interface Lease {

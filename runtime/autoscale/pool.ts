@@ -6,7 +6,7 @@ import type { Instance, ReadyInstance } from "../instance/instance.ts";
 import { resumeInstance } from "../instance/resume.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
 import { closedError, StartFailures } from "./failures.ts";
-import { runningReport, type Lease } from "./lease.ts";
+import { runningReport, type AcquireOptions, type Lease } from "./lease.ts";
 import type { AutoscaleLimits } from "./limits.ts";
 import { leastLoaded, Member } from "./member.ts";
 import { mayRest } from "./rest.ts";
@@ -44,16 +44,16 @@ export class ModelPool {
   }
 
   /** Reserves a slot of the version, waking an instance when there is none. */
-  async acquire(version: number, signal: AbortSignal): Promise<Lease> {
+  async acquire(version: number, options: Omit<AcquireOptions, "version">): Promise<Lease> {
     this.#stop.signal.throwIfAborted();
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     const member = this.#memberWithSlot(version);
     if (member !== undefined && this.#waiting.first(version) === undefined) {
       return this.#lease(member, false);
     }
     this.#assertNotFailing(version);
     const { modelId } = this;
-    const joined = this.#waiting.join({ version, nowMs: this.#nowMs, signal, modelId });
+    const joined = this.#waiting.join({ ...options, version, nowMs: this.#nowMs, modelId });
     this.#serve(version);
     return await joined;
   }
@@ -66,7 +66,7 @@ export class ModelPool {
 
   /** An instance of the version runs when this resolves. Rejects as the start did. */
   async warm(version: number, signal: AbortSignal): Promise<void> {
-    const lease = await this.acquire(version, signal);
+    const lease = await this.acquire(version, { signal });
     lease.release("done");
   }
 
@@ -206,10 +206,12 @@ export class ModelPool {
         this.#starts.delete(version);
         this.#failures.forget(version);
         this.#serve(version, member);
+        this.#waiting.announce(version, undefined);
       },
       (error: unknown) => {
         this.#starts.delete(version);
         this.#failWaiters(version, error);
+        this.#waiting.announce(version, undefined);
       },
     );
     this.#starts.set(version, start);
@@ -224,17 +226,16 @@ export class ModelPool {
     const paused = this.#of(version).find((member) => member.state === "paused");
     let reason: string | undefined;
     if (paused !== undefined) {
+      this.#waiting.announce(version, { state: "starting", mode: "resumed", step: "unpause" });
       reason = await this.#resume(paused);
       if (reason === undefined) return paused;
     }
     const isColdAsked = this.#isNextStartCold;
+    const concurrency = this.#concurrency();
     this.#isNextStartCold = false;
     const instance = await startInstance(this.#context, {
-      version: record,
-      isColdAsked,
-      concurrency: this.#concurrency(),
-      signal,
-      reason,
+      ...{ version: record, isColdAsked, concurrency, signal, reason },
+      onStep: (step) => this.#waiting.announce(version, { state: "starting", ...step }),
     });
     const member = new Member(instance, this.#nowMs);
     this.#members.set(member.id, member);

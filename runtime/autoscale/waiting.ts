@@ -1,11 +1,12 @@
 import { AcquireError } from "../errors.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease, WaitPhase } from "./lease.ts";
 
 /** One caller without a slot yet. */
 export interface Waiter {
   readonly version: number;
   /** On the clock that never jumps. */
   readonly enqueuedAtMs: number;
+  readonly onPhase: ((phase: WaitPhase) => void) | undefined;
   settle(lease: Lease): void;
   fail(error: unknown): void;
 }
@@ -14,6 +15,8 @@ export interface Waiter {
 export class WaitingList {
   readonly #waiters = new Set<Waiter>();
   readonly #lengthMax: number;
+  /** Of the starts under way, by version. */
+  readonly #phases = new Map<number, WaitPhase>();
 
   constructor(lengthMax: number) {
     this.#lengthMax = lengthMax;
@@ -28,8 +31,9 @@ export class WaitingList {
     nowMs: number;
     signal: AbortSignal;
     modelId: string;
+    onPhase?: (phase: WaitPhase) => void;
   }): Promise<Lease> {
-    const { version, nowMs, signal, modelId } = input;
+    const { version, nowMs, signal, modelId, onPhase } = input;
     signal.throwIfAborted();
     if (this.#waiters.size >= this.#lengthMax) {
       throw new AcquireError("capacity", `${this.#lengthMax} callers wait for ${modelId} already`, {
@@ -49,6 +53,7 @@ export class WaitingList {
       const waiter: Waiter = {
         version,
         enqueuedAtMs: nowMs,
+        onPhase,
         settle(lease) {
           leave();
           resolve(lease);
@@ -60,7 +65,15 @@ export class WaitingList {
       };
       signal.addEventListener("abort", abort, { once: true });
       this.#waiters.add(waiter);
+      onPhase?.(this.#phases.get(version) ?? queued);
     });
+  }
+
+  /** Tells those who wait for a version how its start goes; undefined: it is over. */
+  announce(version: number, phase: WaitPhase | undefined): void {
+    if (phase === undefined) this.#phases.delete(version);
+    else this.#phases.set(version, phase);
+    for (const waiter of this.list(version)) waiter.onPhase?.(phase ?? queued);
   }
 
   /** Turns away those who have waited too long, but for versions of which an instance is just starting. */
@@ -102,6 +115,8 @@ export class WaitingList {
     return this.#waiters.size;
   }
 }
+
+const queued: WaitPhase = { state: "queued" };
 
 /** A full queue does not empty in less. */
 const retryAfterFullMs = 5000;

@@ -34,6 +34,15 @@ export interface StartRequest {
   readonly signal: AbortSignal;
   /** Why the caller could not use a faster way, such as a resume that failed. */
   readonly reason?: string | undefined;
+  /** Called as each step begins. */
+  readonly onStep?: (step: StartStep) => void;
+}
+
+/** Where a start stands. */
+export interface StartStep {
+  /** Absent while it is not decided. */
+  readonly mode?: "restored" | "cold";
+  readonly step: StartPhaseName | "ready";
 }
 
 /** A restore takes seconds at most; one that hangs must leave time for the cold start behind it. */
@@ -75,6 +84,7 @@ class StartAttempt {
   readonly #phases: StartPhase[] = [];
   #containerId: string | undefined;
   #phase: StartPhaseName = "image";
+  #mode: "restored" | "cold" | undefined;
   #setupLogs: string | undefined;
 
   constructor(context: InstanceContext, request: StartRequest) {
@@ -106,6 +116,7 @@ class StartAttempt {
       reasons.push(restored.reason);
       if (restored.isRestored) return this.#ready("restored", restored.origin, startedAt, reasons);
     }
+    this.#mode = "cold";
     origin ??= await this.#startCold(spec);
     return this.#ready("cold", origin, startedAt, reasons);
   }
@@ -213,6 +224,7 @@ class StartAttempt {
     | { isRestored: false; origin: string | undefined; reason: string }
   > {
     const { engine, snapshotter } = this.#context;
+    this.#mode = "restored";
     const containerId = await this.#create(spec);
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(restoreTimeoutMs)]);
     try {
@@ -222,11 +234,13 @@ class StartAttempt {
       this.#phases.push(...outcome.phases);
       if (!outcome.restored) {
         const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
+        this.#mode = "cold";
         const origin = await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
         return { isRestored: false, origin, reason };
       }
       const origin = await this.#measure("ready", () => this.#waitUntilReady(signal));
       const address = new URL(origin).host;
+      this.#tell("prove");
       this.#phases.push(
         ...(await snapshotter.prove({ containerId, address, snapshot }, { signal })),
       );
@@ -300,10 +314,16 @@ class StartAttempt {
   ): Promise<Result> {
     const { clock } = this.#context;
     this.#phase = name === "ready" ? "prove" : name;
+    this.#tell(name);
     const startedAt = clock.monotonicMs();
     const result = await work();
     this.#phases.push({ name, ms: clock.monotonicMs() - startedAt });
     return result;
+  }
+
+  #tell(step: StartStep["step"]): void {
+    const mode = this.#mode;
+    this.#request.onStep?.(mode === undefined ? { step } : { mode, step });
   }
 }
 

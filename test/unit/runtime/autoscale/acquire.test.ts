@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
+import type { WaitPhase } from "../../../../runtime/index.ts";
 import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
 
 const model = "acme/greeter";
@@ -236,4 +237,73 @@ test("a model that does not start turns callers away for a while from the second
   });
   expect(platform.engine.starts("one")).toBe(3);
   expect(platform.engine.containers.size).toBe(0);
+});
+
+describe("callers who wait are told for what", () => {
+  const told: WaitPhase[] = [];
+  const onPhase = (phase: WaitPhase): void => void told.push(phase);
+
+  beforeEach(() => void told.splice(0));
+
+  test("of a cold start: each step as it begins", async () => {
+    await using platform = await FakePlatform.create();
+    platform.snapshotter.capability = { isAvailable: false };
+    await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    await platform.runtime.scaleToZero(model, { tier: "stopped" });
+    await platform.runtime.acquire(model, { signal: never, onPhase });
+    expect(told).toEqual([
+      { state: "queued" },
+      { state: "starting", step: "image" },
+      { state: "starting", mode: "cold", step: "create" },
+      { state: "starting", mode: "cold", step: "engine-start" },
+      { state: "starting", mode: "cold", step: "setup" },
+    ]);
+  });
+
+  test("of a restore that fails: that it has become a cold start", async () => {
+    await using platform = await FakePlatform.create();
+    await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    await platform.runtime.scaleToZero(model, { tier: "stopped" });
+    platform.engine.restoreFailure = "the kernel changed";
+    await platform.runtime.acquire(model, { signal: never, onPhase });
+    expect(told).toEqual([
+      { state: "queued" },
+      { state: "starting", step: "image" },
+      { state: "starting", mode: "restored", step: "create" },
+      { state: "starting", mode: "restored", step: "engine-start" },
+      { state: "starting", mode: "cold", step: "setup" },
+    ]);
+  });
+
+  test("of a resume, and of a restore with its proof", async () => {
+    await using platform = await FakePlatform.create();
+    await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    await platform.runtime.scaleToZero(model, { tier: "paused" });
+    const lease = await platform.runtime.acquire(model, { signal: never, onPhase });
+    expect(told.at(-1)).toEqual({ state: "starting", mode: "resumed", step: "unpause" });
+    lease.release("done");
+    await platform.runtime.scaleToZero(model, { tier: "stopped" });
+    await platform.runtime.acquire(model, { signal: never, onPhase });
+    expect(told.at(-1)).toEqual({ state: "starting", mode: "restored", step: "prove" });
+  });
+
+  test("of a busy instance, and of a start that was under way when they came", async () => {
+    await using platform = await FakePlatform.create();
+    platform.engine.behaviours.set("one", { setupMs: 50 });
+    platform.snapshotter.capability = { isAvailable: false };
+    await platform.runtime.deploy(deployRequest("one"), { signal: never });
+    await platform.runtime.scaleToZero(model, { tier: "stopped" });
+    const setUp = Promise.withResolvers<void>();
+    const first = platform.runtime.acquire(model, {
+      signal: never,
+      onPhase: (phase) => phase.state === "starting" && phase.step === "setup" && setUp.resolve(),
+    });
+    await setUp.promise;
+    const second = platform.runtime.acquire(model, { signal: never, onPhase });
+    expect(told).toEqual([{ state: "starting", mode: "cold", step: "setup" }]);
+    const lease = await first;
+    expect(told.at(-1)).toEqual({ state: "queued" });
+    lease.release("done");
+    await second;
+  });
 });
