@@ -46,7 +46,7 @@ export function predict(options: PredictOptions): Promise<void> {
           ...(options.context === undefined ? {} : { context: options.context }),
         }),
         headersTimeout: options.isStreaming ? options.deadlines.firstByteMs : 0,
-        bodyTimeout: options.isStreaming ? options.deadlines.idleMs : 0,
+        bodyTimeout: options.deadlines.idleMs,
       },
       exchange,
     );

@@ -3,10 +3,11 @@ import type { Dispatcher, Pool } from "undici";
 import { GatewayError } from "../../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
 import { NotBegunError, translateFailure } from "../translate.ts";
-import { translateProviderFailure } from "./failure.ts";
+import { brokenAnswer, translateProviderFailure } from "./failure.ts";
 import { createFrameSplitter, type FrameSplitter } from "./frame-splitter.ts";
 import type { Provider } from "./providers.ts";
-import { readFrame, usageIn, wireUsage } from "./wire-format.ts";
+import { checkWholeAnswer, notStreamed } from "./wire-check.ts";
+import { isOpening, readFrame, wireUsage } from "./wire-format.ts";
 import type { WireRequest } from "./wire-request.ts";
 
 export interface ForwardOptions {
@@ -61,12 +62,15 @@ export function forward(options: ForwardOptions): Promise<Forwarded> {
         },
         body: wire.body,
         headersTimeout: wire.isStreamed ? deadlines.firstByteMs : 0,
-        bodyTimeout: wire.isStreamed ? deadlines.idleMs : 0,
+        bodyTimeout: deadlines.idleMs,
       },
       exchange,
     );
   });
 }
+
+/** No stream begins with more events that say nothing. */
+const openingFramesMax = 16;
 
 class Forwarding implements Dispatcher.DispatchHandler {
   readonly #options: ForwardOptions;
@@ -80,6 +84,8 @@ class Forwarding implements Dispatcher.DispatchHandler {
   #body: Buffer[] = [];
   #bodyBytes = 0;
   #frames = 0;
+  /** Frames before the first piece of the answer; undefined once that has come. */
+  #held: Buffer[] | undefined = [];
   #isTerminal = false;
   #metrics: Record<string, unknown> = {};
   #isSettled = false;
@@ -113,7 +119,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status;
     this.#headers = headers;
-    const isStream = String(headers["content-type"] ?? "").startsWith("text/event-stream");
+    const isStream = isEventStream(headers["content-type"]);
     if (status >= 200 && status < 300 && isStream) {
       this.#splitter = createFrameSplitter({
         frameBytesMax: eventBytesMax,
@@ -189,7 +195,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
 
   #take(frame: Buffer): void {
     if (this.#isTerminal) return;
-    const { onFrame, wire } = this.#options;
+    const { onFrame, wire, provider } = this.#options;
     const read = readFrame(wire.format, frame);
     if (read.kind === "comment") return;
     this.#frames += 1;
@@ -200,9 +206,30 @@ class Forwarding implements Dispatcher.DispatchHandler {
     if (read.kind === "failed") {
       throw new GatewayError("upstream_failed", `The provider's stream failed: ${read.message}`);
     }
+    if (read.kind === "broken") throw brokenAnswer(provider.name, "an event that is not JSON");
     if (read.kind === "last") this.#isTerminal = true;
     if (read.kind === "usage" && wire.hidesUsage) return;
+    if (this.#held !== undefined) {
+      if (read.kind === "piece" && this.#hold(frame)) return;
+      this.#letGo();
+    }
     onFrame(frame);
+  }
+
+  /** What has nothing of the answer yet waits, so that another upstream can still give it from its beginning. */
+  #hold(frame: Buffer): boolean {
+    const held = this.#held;
+    if (held === undefined || held.length === openingFramesMax) return false;
+    if (!isOpening(this.#options.wire.format, frame)) return false;
+    // The read buffer is not to be kept alive by a small event in it.
+    held.push(Buffer.from(frame));
+    return true;
+  }
+
+  #letGo(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const frame of held) this.#options.onFrame(frame);
   }
 
   #whole(): Buffer {
@@ -219,7 +246,9 @@ class Forwarding implements Dispatcher.DispatchHandler {
         body: parsedOrText(whole),
       });
     }
-    const usage = usageIn(whole);
+    const answer = { format: wire.format, provider: provider.name, key, body: whole };
+    if (wire.isStreamed) throw notStreamed(answer, String(this.#headers["content-type"] ?? ""));
+    const usage = checkWholeAnswer(answer);
     if (usage !== undefined) this.#metrics = wireUsage(wire.format, usage);
     return whole;
   }
@@ -234,6 +263,12 @@ class Forwarding implements Dispatcher.DispatchHandler {
     this.#body = [];
     clearTimeout(this.#totalTimer);
   }
+}
+
+function isEventStream(contentType: string | string[] | undefined): boolean {
+  return String(contentType ?? "")
+    .toLowerCase()
+    .startsWith("text/event-stream");
 }
 
 /** Of a base URL such as `https://api.openai.com/v1`: what comes before the adapter's own path. */

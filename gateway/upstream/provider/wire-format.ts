@@ -1,5 +1,7 @@
 import { valueEnd } from "../../http/scan-json.ts";
+import { isObject } from "../../http/body.ts";
 import type { WireFormat } from "./adapter.ts";
+import { dataStart, isWholeEvent } from "./wire-check.ts";
 
 /** What one event of a provider's stream is, as far as the gateway must know. */
 export type FrameReading =
@@ -10,7 +12,9 @@ export type FrameReading =
   | { readonly kind: "usage"; readonly metrics?: Metrics }
   /** After it the answer is complete. */
   | { readonly kind: "last"; readonly metrics?: Metrics }
-  | { readonly kind: "failed"; readonly message: string; readonly metrics?: undefined };
+  | { readonly kind: "failed"; readonly message: string; readonly metrics?: undefined }
+  /** Its data is no whole JSON. */
+  | { readonly kind: "broken"; readonly metrics?: undefined };
 
 type Metrics = Readonly<Record<string, unknown>>;
 
@@ -18,14 +22,20 @@ const usageKey = Buffer.from('"usage":');
 const errorKey = Buffer.from('"error":');
 const done = Buffer.from("[DONE]");
 const colon = 0x3a;
+const letterE = 0x65;
 /** A chunk begins with its id, object or choices; an error is the first or second field. */
 const errorWithinBytes = 64;
 
-/** Reads one event of a stream in the given format. Only an event that counts tokens or ends the stream is parsed. */
+/**
+ * Reads one event of a stream in the given format. Only an event that counts tokens, fails or ends the stream is
+ * parsed; of the others just the brackets are matched.
+ */
 export function readFrame(format: WireFormat, frame: Buffer): FrameReading {
   if (frame[0] === colon && !frame.includes("data:")) return { kind: "comment" };
-  if (format === "messages") return readMessagesFrame(frame);
   if (frame.length < 32 && frame.includes(done)) return { kind: "last" };
+  if (!isWholeEvent(frame)) return { kind: "broken" };
+  if (format === "messages") return readMessagesFrame(frame);
+  if (format === "responses") return readResponsesFrame(frame);
   const errorAt = frame.subarray(0, errorWithinBytes).indexOf(errorKey);
   if (errorAt !== -1) {
     const message = errorMessage(frame);
@@ -39,19 +49,74 @@ export function readFrame(format: WireFormat, frame: Buffer): FrameReading {
 
 /** Anthropic's events: the input is counted in `message_start`, the output in `message_delta`. */
 function readMessagesFrame(frame: Buffer): FrameReading {
-  const end = frame.indexOf(0x0a);
-  const first = frame.toString("latin1", 0, end === -1 ? frame.length : end).trim();
-  if (first === "event: message_stop") return { kind: "last" };
-  if (first === "event: error") {
-    return { kind: "failed", message: errorMessage(frame) ?? "an error event" };
-  }
-  if (first !== "event: message_start" && first !== "event: message_delta") {
-    return { kind: "piece" };
-  }
+  const name = eventName(frame);
+  if (name === "message_stop") return { kind: "last" };
+  if (name === "error") return { kind: "failed", message: errorMessage(frame) ?? "an error event" };
+  if (name !== "message_start" && name !== "message_delta") return { kind: "piece" };
   const usage = usageIn(frame);
   return usage === undefined
     ? { kind: "piece" }
     : { kind: "piece", metrics: wireUsage("messages", usage) };
+}
+
+/** OpenAI's events of a response: the last one has the whole of it, its count of tokens too. */
+function readResponsesFrame(frame: Buffer): FrameReading {
+  const name = eventName(frame);
+  if (name === "error" || name === "response.failed") {
+    return { kind: "failed", message: errorMessage(frame) ?? `${name} without a reason` };
+  }
+  if (name !== "response.completed" && name !== "response.incomplete") return { kind: "piece" };
+  const { response } = dataOf(frame);
+  const usage = isObject(response) ? response["usage"] : undefined;
+  return isObject(usage)
+    ? { kind: "last", metrics: wireUsage("responses", usage) }
+    : { kind: "last" };
+}
+
+/** Events before anything that the model says: an answer that fails after them can begin anew unseen. */
+const openingEvents: ReadonlySet<string> = new Set([
+  "message_start",
+  "ping",
+  "response.created",
+  "response.queued",
+  "response.in_progress",
+  "response.output_item.added",
+  "response.content_part.added",
+  "response.reasoning_summary_part.added",
+]);
+
+/** Whether an event of a stream's beginning has nothing of the answer yet: a role, an id, an empty text. */
+export function isOpening(format: WireFormat, frame: Buffer): boolean {
+  const name = eventName(frame);
+  if (openingEvents.has(name)) return true;
+  if (format === "responses") return false;
+  const data = dataOf(frame);
+  if (format === "messages") {
+    const { content_block: block } = data;
+    if (name !== "content_block_start" || !isObject(block)) return false;
+    return block["type"] !== "tool_use" && (block["text"] ?? block["thinking"] ?? "") === "";
+  }
+  const { choices } = data;
+  if (!Array.isArray(choices)) return false;
+  return choices.every((choice: unknown) => isObject(choice) && isEmptyChoice(choice));
+}
+
+/** No text, no reasoning, no call of a tool, no end. */
+function isEmptyChoice({ text, delta, finish_reason: reason }: Metrics): boolean {
+  if (reason !== undefined && reason !== null) return false;
+  if (text !== undefined && text !== "") return false;
+  if (!isObject(delta)) return true;
+  return Object.entries(delta).every(
+    ([name, value]) => name === "role" || value === null || value === "",
+  );
+}
+
+/** The name of a server-sent event whose first line says it; empty for others. */
+function eventName(frame: Buffer): string {
+  if (frame[0] !== letterE) return "";
+  const end = frame.indexOf(0x0a);
+  const line = frame.toString("latin1", 0, end === -1 ? frame.length : end).trim();
+  return line.startsWith("event:") ? line.slice("event:".length).trim() : "";
 }
 
 /** The object after the last `"usage":` of a text; undefined when there is none. */
@@ -84,8 +149,12 @@ export function wireUsage(format: WireFormat, usage: Metrics): Record<string, un
       : {
           input_tokens: usage["prompt_tokens"] ?? usage["input_tokens"],
           output_tokens: usage["completion_tokens"] ?? usage["output_tokens"] ?? 0,
-          cached_tokens: details("prompt_tokens_details")["cached_tokens"],
-          reasoning_tokens: details("completion_tokens_details")["reasoning_tokens"],
+          cached_tokens:
+            details("prompt_tokens_details")["cached_tokens"] ??
+            details("input_tokens_details")["cached_tokens"],
+          reasoning_tokens:
+            details("completion_tokens_details")["reasoning_tokens"] ??
+            details("output_tokens_details")["reasoning_tokens"],
         };
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => typeof value === "number"),
@@ -105,19 +174,27 @@ function wholeInput(usage: Metrics): number | undefined {
   );
 }
 
+/** OpenAI and Anthropic: `error.message`; a response that failed has it one deeper, OpenAI's `error` event at its top. */
 function errorMessage(frame: Buffer): string | undefined {
-  const text = frame.toString("utf8");
-  const data = text
-    .split("\n")
-    .flatMap((line) => (line.startsWith("data:") ? line.slice(5).trim() : []))
-    .join("\n");
+  const data = dataOf(frame);
+  const { response, message } = data;
+  const error = data["error"] ?? (isObject(response) ? response["error"] : undefined);
+  if (typeof error === "string") return error;
+  if (isObject(error)) {
+    return typeof error["message"] === "string" ? error["message"] : JSON.stringify(error);
+  }
+  return data["type"] === "error" && typeof message === "string" ? message : undefined;
+}
+
+/** The data of an event as an object; an empty one when it is none. */
+function dataOf(frame: Buffer): Metrics {
+  const start = dataStart(frame);
+  if (start === -1) return {};
+  const text = frame.toString("utf8", start).replaceAll(/\n(?:data: ?)?/g, "\n");
   try {
-    const { error } = JSON.parse(data) as { readonly error?: unknown };
-    if (typeof error === "string") return error;
-    if (typeof error !== "object" || error === null) return undefined;
-    const { message } = error as { readonly message?: unknown };
-    return typeof message === "string" ? message : JSON.stringify(error);
+    const data: unknown = JSON.parse(text);
+    return isObject(data) ? data : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
