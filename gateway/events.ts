@@ -50,6 +50,8 @@ export type GatewayEvent =
       readonly error?: string;
     }
   | { readonly type: "webhook-fail"; readonly cause: unknown }
+  /** The disk refuses the cache's answers; they are kept in memory. */
+  | { readonly type: "cache-fail"; readonly cause: unknown }
   | { readonly type: "store-fail"; readonly predictionId: string; readonly cause: unknown }
   | { readonly type: "log-spill-fail"; readonly predictionId: string; readonly cause: unknown };
 

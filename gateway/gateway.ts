@@ -117,7 +117,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       await Promise.all([services.runner.close({ signal }), services.relays.close({ signal })]);
       await services.webhooks.close({ signal });
       await services.responses.close();
-      await Promise.all([services.accounts.close(), services.telemetry.close()]);
+      await Promise.all([
+        services.cache.close(),
+        services.accounts.close(),
+        services.telemetry.close(),
+      ]);
       await pools.close({ isForced: signal.aborted });
     },
   };

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { AnswerCache } from "./cache/answer-cache.ts";
 import type { OnGatewayEvent } from "./events.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import type { Services } from "./http/call.ts";
@@ -61,6 +62,11 @@ export function createServices(
   const accounts = openAccounts({ dataDirectory, clock });
   const telemetry = openTelemetry({ dataDirectory, clock });
   watchCalls(options.watch, { accounts, telemetry });
+  const cache = new AnswerCache({
+    directory: join(dataDirectory, "cache"),
+    clock,
+    onFail: (cause) => onEvent({ type: "cache-fail", cause }),
+  });
   const relays = new Relays({ pools, deadlines, clock, idSource, onEvent, accounts, telemetry });
   const runner: PredictionRunner = new PredictionRunner({
     upstream,
@@ -77,6 +83,7 @@ export function createServices(
     fetchFile: createFetchFile({ allow: allowedHosts, connectMs: deadlines.connectMs }),
     detachOutput: (output, predictionId) => files.detach(output, predictionId),
     webhooks,
+    cache,
     accounts,
     telemetry,
   });
@@ -94,6 +101,7 @@ export function createServices(
     webhookSecret,
     responses: openResponses(options, { runner, clock, onEvent }),
     retention: keepBounds({ predictions, files, clock, onEvent }),
+    cache,
     accounts,
     telemetry,
     allowedHosts,

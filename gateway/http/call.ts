@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { GatewayError } from "../errors.ts";
 import type { Deadlines } from "../limits.ts";
+import type { AnswerCache } from "../cache/answer-cache.ts";
 import type { Catalog } from "../catalog/entry.ts";
 import type { KeyIdentity, Keys } from "../keys/keys.ts";
 import type { FileStore } from "../prediction/files.ts";
@@ -35,6 +36,8 @@ export interface Services {
   /** Responses of the Responses API, running and kept. */
   readonly responses: ResponseKeeper;
   readonly retention: { close(): void };
+  /** Answers that stand for later calls. */
+  readonly cache: AnswerCache;
   /** Budgets and the ledger. */
   readonly accounts: Accounts & { close(): Promise<void> };
   readonly telemetry: Telemetry & { close(): Promise<void> };

@@ -28,6 +28,7 @@ export function sendJson(
 export function startHeaders(run: Run): Headers {
   const { served } = run;
   const named = {
+    ...cacheHeaders(run),
     "x-byom-prediction": run.id,
     "cf-aig-log-id": run.id,
     ...legHeaders(run.journey),
@@ -48,6 +49,17 @@ export function startHeaders(run: Run): Headers {
     ...(timing.length === 0
       ? {}
       : { "x-byom-start-phases": timing.join(", "), "server-timing": timing.join(", ") }),
+  };
+}
+
+function cacheHeaders({ cached, request }: Run): Headers {
+  if (cached === undefined) {
+    return request.cache === undefined ? {} : { "cf-aig-cache-status": "MISS" };
+  }
+  const { status, ageMs } = cached;
+  return {
+    "cf-aig-cache-status": status,
+    ...(ageMs !== undefined && { age: String(Math.floor(ageMs / 1000)) }),
   };
 }
 

@@ -1,9 +1,11 @@
 import { GatewayError } from "../errors.ts";
 import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
+import type { CacheAsk, Cached } from "../cache/ask.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
 import type { Candidate } from "../route/candidate.ts";
 import type { Journey } from "../route/journey.ts";
 import type { CustomCost } from "../route/leg.ts";
+import type { CallMeter } from "../route/limits/meter.ts";
 import type { RoutePolicy } from "../route/policy.ts";
 import type { CallOrigin } from "../telemetry/call-record.ts";
 import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
@@ -48,8 +50,12 @@ export interface RunRequest {
   /** Nobody reads along: an answer that broke off can begin anew elsewhere without a word. */
   readonly isWhole?: boolean;
   readonly customCost?: CustomCost;
+  /** Counts the call against the limits that hold for it. */
+  readonly meter?: CallMeter;
   /** What the caller says about how it is carried; before the policies of the route and of its candidates. */
   readonly overrides?: Partial<RoutePolicy>;
+  /** It may be answered by a stored answer, or by following a call of its kind. */
+  readonly cache?: CacheAsk;
   /** What the caller says about the call, for its logs and its bill. */
   readonly metadata?: Readonly<Record<string, string | number | boolean>>;
   /** The caller's own id, as `PUT /predictions/ID` gives one. */
@@ -106,6 +112,8 @@ export class Run {
   readonly finished: Promise<Outcome>;
   status: PredictionStatus = "starting";
   served: Served | undefined;
+  /** Set once a run that may be cached knows where its answer comes from. */
+  cached: Cached | undefined;
   startedAt: string | undefined;
   completedAt: string | undefined;
   outcome: Outcome | undefined;

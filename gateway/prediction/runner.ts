@@ -10,6 +10,8 @@ import {
   runsInFlightMax,
   type Deadlines,
 } from "../limits.ts";
+import type { AnswerCache } from "../cache/answer-cache.ts";
+import { shareRun } from "../cache/share-run.ts";
 import type { Catalog, CatalogEntry } from "../catalog/entry.ts";
 import { findModel } from "../catalog/find.ts";
 import { EventLog } from "../stream/event-log.ts";
@@ -21,6 +23,7 @@ import type { Pools } from "../upstream/pools.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
+import { candidatesOf } from "../route/candidates.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
 import { journeyFacts, spendFacts } from "./journey-facts.ts";
 import { payloadOf } from "./payload.ts";
@@ -44,6 +47,7 @@ export interface RunnerOptions {
   readonly fetchFile: ExecuteOptions["fetchFile"];
   readonly detachOutput: RunHooks["detachOutput"];
   readonly webhooks: Pick<Webhooks, "onChange" | "onEnd">;
+  readonly cache: AnswerCache;
   readonly accounts: Accounts;
   readonly telemetry: Telemetry;
 }
@@ -76,7 +80,11 @@ export class PredictionRunner {
    */
   start(request: RunRequest): Run {
     this.#admit(request);
-    this.#options.accounts.admit(spendFacts(request));
+    const { accounts, cache } = this.#options;
+    // A stored answer costs nothing: an empty budget does not hold it back.
+    if (request.cache === undefined || !cache.has(request.cache.key)) {
+      accounts.admit(spendFacts(request));
+    }
     const run = this.#create(request);
     if (request.isRecorded) this.#options.predictions.insert(run.record());
     this.#begin(run);
@@ -200,7 +208,25 @@ export class PredictionRunner {
     this.#runs.set(run.id, run);
     this.#inFlight += 1;
     this.#watchDeadline(run);
-    const work = execute({
+    const work = this.#carry(run).finally(() => this.#working.delete(work));
+    this.#working.add(work);
+  }
+
+  #carry(run: Run): Promise<void> {
+    const { cache, providers } = this.#options;
+    const { request } = run;
+    if (request.cache === undefined) return this.#execute(run);
+    return shareRun({
+      run,
+      ask: request.cache,
+      cache,
+      candidates: () => request.candidates ?? candidatesOf(request, providers),
+      execute: () => this.#execute(run),
+    });
+  }
+
+  #execute(run: Run): Promise<void> {
+    return execute({
       run,
       upstream: this.#options.upstream,
       providers: this.#options.providers,
@@ -218,8 +244,7 @@ export class PredictionRunner {
           instanceId: lease.instanceId,
           start: lease.start,
         }),
-    }).finally(() => this.#working.delete(work));
-    this.#working.add(work);
+    });
   }
 
   #watchDeadline(run: Run): void {
@@ -249,6 +274,7 @@ export class PredictionRunner {
         {
           status: run.status === "aborted" ? "aborted" : status,
           ...(failure !== undefined && { failure }),
+          ...(run.cached !== undefined && { isCached: run.cached.status !== "MISS" }),
           payload: () => payloadOf(run, outcome),
         },
         run.answering,

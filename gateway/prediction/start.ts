@@ -1,3 +1,4 @@
+import { askCache, type CacheWish } from "../cache/ask.ts";
 import type { Catalog } from "../catalog/entry.ts";
 import { findModel, type FoundModel } from "../catalog/find.ts";
 import { metadataOf } from "../http/aig-headers.ts";
@@ -41,6 +42,8 @@ export function startRun(
   options: {
     readonly model: FoundModel;
     readonly input: Input;
+    /** What the surface was told about the cache beside the headers. */
+    readonly cacheWish?: CacheWish | undefined;
   } & Partial<
     Pick<
       RunRequest,
@@ -58,12 +61,15 @@ export function startRun(
     >
   >,
 ): Run {
-  const { model, input, isDetached = false, isRecorded = false, ...rest } = options;
+  const { model, input, isDetached = false, isRecorded = false, cacheWish, ...rest } = options;
   assertMayCall(call.key, model.entry.id);
   checkInput(model.entry, input);
+  const content = { input, context: rest.context };
+  const cache = askCache(call, { model, content, wish: cacheWish, policy: model.policy?.cache });
   const run = services.runner.start({
     ...rest,
     ...callFacts(call, model, rest),
+    ...(cache !== undefined && { cache }),
     entry: model.entry,
     input,
     isDetached,

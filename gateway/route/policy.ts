@@ -13,6 +13,14 @@ export type DetachPolicy =
   | { readonly kind: "never" }
   | { readonly kind: "grace"; readonly ms: number };
 
+/** Which answers stand for later calls of the same kind; what a caller says comes first. */
+export interface CachePolicy {
+  /** Seconds, from 60 to a month; 0: none. */
+  readonly ttlS: number;
+  /** Keys with different lists of models, or provider keys of their own, get each other's answers. */
+  readonly isShared?: boolean;
+}
+
 /** How a call is carried over its upstreams. */
 export interface RoutePolicy {
   /** Tries of one upstream before the next one gets its turn; 1: none is repeated. */
@@ -38,6 +46,8 @@ export interface RoutePolicy {
   readonly hedgeMs?: number;
   /** Absent: the gateway's default grace. */
   readonly detach?: DetachPolicy;
+  /** Absent: only what a caller asks for. */
+  readonly cache?: CachePolicy;
 }
 
 /** One try each where another upstream is left; the last one is tried again (see `itinerary.ts`). */

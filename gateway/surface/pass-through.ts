@@ -1,10 +1,13 @@
+import { askCache, type CacheAsk } from "../cache/ask.ts";
+import { collectRaw } from "../cache/raw.ts";
 import type { GatewayError } from "../errors.ts";
 import { parseJsonObject } from "../http/body.ts";
 import type { Call, Services } from "../http/call.ts";
-import { sendJson, type Headers } from "../http/respond.ts";
+import { sendJson, startHeaders, type Headers } from "../http/respond.ts";
 import { scanFields, type Fields } from "../http/scan-json.ts";
 import { noteJourney } from "../http/call-journeys.ts";
 import { callFacts, findCallable } from "../prediction/start.ts";
+import { waitForCaller } from "../prediction/wait.ts";
 import type { FoundModel } from "../catalog/find.ts";
 import { legHeaders } from "../route/leg-headers.ts";
 import { follow } from "../stream/follow.ts";
@@ -45,7 +48,9 @@ export async function passThrough(
     return false;
   }
   const wire = wireRequest({ call, format, body, fields, model: target.model });
-  if (wire.isStreamed) await answerStream(call, services, { model, wire, renderFailure });
+  const cache = askCache(call, { model, content: { wire }, policy: model.policy?.cache });
+  if (wire.isStreamed) await answerStream(call, services, { model, wire, cache, renderFailure });
+  else if (cache !== undefined) await answerShared(call, services, { model, wire, cache });
   else await answerWhole(call, services, { model, wire, target });
   return true;
 }
@@ -56,12 +61,14 @@ async function answerStream(
   options: {
     readonly model: FoundModel;
     readonly wire: WireRequest;
+    readonly cache: CacheAsk | undefined;
     readonly renderFailure: (failure: GatewayError) => string;
   },
 ): Promise<void> {
-  const { model, wire, renderFailure } = options;
+  const { model, wire, cache, renderFailure } = options;
   const run = services.runner.start({
     ...callFacts(call, model),
+    ...(cache !== undefined && { cache }),
     entry: model.entry,
     input: {},
     wire,
@@ -84,6 +91,34 @@ async function answerStream(
     commitOn: "output",
     signal: call.signal,
   });
+}
+
+/** A whole answer that may be stored, or be another call's: a run, whose one event is the body. */
+async function answerShared(
+  call: Call,
+  services: Services,
+  options: {
+    readonly model: FoundModel;
+    readonly wire: WireRequest;
+    readonly cache: CacheAsk;
+  },
+): Promise<void> {
+  const { model, wire, cache } = options;
+  const run = services.runner.start({
+    ...callFacts(call, model),
+    entry: model.entry,
+    input: {},
+    wire,
+    cache,
+    isWhole: true,
+    isDetached: false,
+    isRecorded: false,
+  });
+  noteJourney(call.response, run.journey);
+  const outcome = await waitForCaller(run, call.signal);
+  if (outcome.failure !== undefined) throw outcome.failure;
+  const body = await collectRaw(run.log, call.signal);
+  sendJson(call.response, { body, headers: startHeaders(run) });
 }
 
 async function answerWhole(

@@ -52,8 +52,8 @@ export class ModelPool {
       return this.#lease(member, false);
     }
     this.#assertNotFailing(version);
-    const { modelId } = this;
-    const joined = this.#waiting.join({ ...options, version, nowMs: this.#nowMs, modelId });
+    const caller = { ...options, version, nowMs: this.#nowMs, modelId: this.modelId };
+    const joined = this.#waiting.join(caller);
     this.#serve(version);
     return await joined;
   }
@@ -218,7 +218,6 @@ export class ModelPool {
   }
 
   async #bringUp(version: number): Promise<Member> {
-    const { signal } = this.#stop;
     const record = this.#context.version(this.modelId, version);
     if (record === undefined) {
       throw new AcquireError("model_not_found", `${this.modelId} has no version ${version}`);
@@ -231,10 +230,13 @@ export class ModelPool {
       if (reason === undefined) return paused;
     }
     const isColdAsked = this.#isNextStartCold;
-    const concurrency = this.#concurrency();
     this.#isNextStartCold = false;
     const instance = await startInstance(this.#context, {
-      ...{ version: record, isColdAsked, concurrency, signal, reason },
+      version: record,
+      isColdAsked,
+      concurrency: this.#concurrency(),
+      signal: this.#stop.signal,
+      reason,
       onStep: (step) => this.#waiting.announce(version, { state: "starting", ...step }),
     });
     const member = new Member(instance, this.#nowMs);

@@ -2,7 +2,10 @@ import { GatewayError } from "../../errors.ts";
 import type { LegRun } from "../../prediction/leg-run.ts";
 import { forward, type ForwardOptions } from "./forward.ts";
 
-/** Runs a streamed request in the provider's own shape: each of its events goes into the run's log as it came. */
+/**
+ * Runs a request in the provider's own shape: each event of its stream goes into the run's log as it came, a whole
+ * answer as one event.
+ */
 export async function forwardStream(
   options: { readonly leg: LegRun } & Omit<
     ForwardOptions,
@@ -14,7 +17,7 @@ export async function forwardStream(
   const startedAt = performance.now();
   let onAbort: (() => void) | undefined;
   try {
-    const { metrics } = await forward({
+    const { body, metrics } = await forward({
       ...options,
       legId: leg.leg.begin.id,
       onFrame: (frame) => leg.take("raw", frame),
@@ -28,6 +31,7 @@ export async function forwardStream(
         else signal.addEventListener("abort", onAbort, { once: true });
       },
     });
+    if (body !== undefined) leg.take("raw", body);
     const seconds = (performance.now() - startedAt) / 1000;
     const completed = { status: "succeeded", metrics: { predict_time: seconds, ...metrics } };
     leg.take("completed", Buffer.from(JSON.stringify(completed)));
