@@ -49,10 +49,33 @@ export type GatewayEvent =
       readonly attempts: number;
       readonly error?: string;
     }
+  | {
+      readonly type: "budget-threshold";
+      readonly budgetId: string;
+      /** Values of the budget's partitions. */
+      readonly partition: readonly string[];
+      /** In per cent. */
+      readonly threshold: number;
+      readonly limitNanoUsd: number;
+      readonly spentNanoUsd: number;
+    }
+  | {
+      readonly type: "budget-alert-end";
+      readonly budget: string;
+      readonly attempts: number;
+      /** Absent: it was delivered. */
+      readonly error?: string;
+    }
+  | { readonly type: "budget-restore-fail"; readonly budget: string; readonly cause: unknown }
   | { readonly type: "webhook-fail"; readonly cause: unknown }
   /** The disk refuses the cache's answers; they are kept in memory. */
   | { readonly type: "cache-fail"; readonly cause: unknown }
   | { readonly type: "store-fail"; readonly predictionId: string; readonly cause: unknown }
-  | { readonly type: "log-spill-fail"; readonly predictionId: string; readonly cause: unknown };
-
+  /** The disk refuses the streams' journal; so many streams go on in memory. Told once, until it takes them again. */
+  | { readonly type: "journal-fail"; readonly streams: number; readonly cause: unknown }
+  /** More streams than `orphanedRunsMax` run for nobody: the oldest is canceled. */
+  | { readonly type: "orphan-cancel"; readonly predictionId: string; readonly model: string }
+  /** A stream that the platform's end had cut was taken up: it ends after so many events. */
+  | { readonly type: "stream-recover"; readonly predictionId: string; readonly events: number };
+PLACE
 export type OnGatewayEvent = (event: GatewayEvent) => void;

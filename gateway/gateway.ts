@@ -50,6 +50,8 @@ export interface GatewayOptions {
   readonly clock?: () => number;
   /** Ids of predictions, requests and files; default: random ones. */
   readonly idSource?: () => string;
+  /** Where routes share calls out: from 0 to 1, 1 not included; default: `Math.random`. */
+  readonly randomSource?: () => number;
   readonly deadlines?: Partial<Deadlines>;
   /** How calls are carried over their upstreams where neither their route nor they themselves say it. */
   readonly policy?: Partial<RoutePolicy>;
@@ -117,6 +119,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       await Promise.all([services.runner.close({ signal }), services.relays.close({ signal })]);
       await services.webhooks.close({ signal });
       await services.responses.close();
+      services.router.close();
+      services.journal.close();
       await Promise.all([
         services.cache.close(),
         services.accounts.close(),

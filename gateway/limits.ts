@@ -10,12 +10,12 @@ export const eventBytesMax: number = 128 * mib;
 /** An error body of an instance is read this far for its message. */
 export const errorBytesMax: number = 64 * kib;
 
-/** Events of one prediction in memory; older ones are in its segment file. Some 10,000 tokens fit. */
+/** Events of one prediction in memory; beyond it older ones go to the streams' journal. Some 10,000 tokens fit. */
 export const logMemoryBytesMax: number = 1 * mib;
-/** All events of one prediction, memory and file. */
+/** The same of a stream that is in the journal anyhow; its older events are read from there. Some 1,000 tokens fit. */
+export const ringBytesMax: number = 128 * kib;
+/** All events of one prediction, in memory and in the journal. */
 export const logBytesMax: number = 1024 * mib;
-/** What one read of a segment file takes into memory for one reader. */
-export const segmentReadBytes: number = 256 * kib;
 
 /** Printed logs of one prediction that its record keeps (the last ones). */
 export const recordLogsBytesMax: number = 1 * mib;
@@ -30,6 +30,11 @@ export const finishedRunsMax: number = 1_000;
 export const finishedBytesMax: number = 64 * mib;
 /** How long the events of a finished prediction can be read again. */
 export const finishedRunRetentionMs: number = 10 * 60_000;
+
+/** Streams that nobody listens to and that run on for whoever comes back; beyond it the oldest is canceled. */
+export const orphanedRunsMax = 500;
+/** The longest grace that a caller may ask for (`x-byom-detach: grace=…`). */
+export const detachGraceMaxMs: number = 60 * 60_000;
 
 /** Whole answers that pass through to third parties at once; each holds at most one request and one answer. */
 export const relaysInFlightMax = 5_000;

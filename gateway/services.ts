@@ -1,4 +1,3 @@
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { AnswerCache } from "./cache/answer-cache.ts";
@@ -13,6 +12,8 @@ import { keepBounds } from "./prediction/retention.ts";
 import { PredictionRunner } from "./prediction/runner.ts";
 import { Relays } from "./prediction/relays.ts";
 import type { PredictionRecord } from "./prediction/store.ts";
+import { Journal } from "./stream/journal.ts";
+import { openRouter } from "./route/dynamic/open-router.ts";
 import { openStreamTokens } from "./stream/token.ts";
 import { cogPrediction } from "./surface/cog/prediction.ts";
 import { ResponseKeeper } from "./surface/openai/responses/keeper.ts";
@@ -32,15 +33,13 @@ export function createServices(
   options: GatewayOptions,
   { deadlines, pools }: { readonly deadlines: Deadlines; readonly pools: Pools },
 ): Services {
-  const { upstream, catalog, keys, predictions, dataDirectory } = options;
+  const { upstream, keys, predictions, dataDirectory } = options;
   const providers = options.providers ?? { get: () => undefined, list: () => [] };
   const clock = options.clock ?? Date.now;
   const idSource = options.idSource ?? randomId;
   const onEvent = options.onEvent ?? (() => undefined);
-  const streamsDirectory = join(dataDirectory, "streams");
-  // Event logs belong to runs, which do not outlive their process.
-  rmSync(streamsDirectory, { recursive: true, force: true });
-  mkdirSync(streamsDirectory, { recursive: true });
+  const { router, catalog } = openRouter(options, { providers, clock, idSource });
+  const journal = new Journal({ directory: join(dataDirectory, "streams"), clock, onEvent });
   const files = openFileStore({
     directory: join(dataDirectory, "files"),
     secretPath: join(dataDirectory, "file-secret"),
@@ -60,7 +59,11 @@ export function createServices(
     onEvent,
   });
   const accounts = openAccounts({ dataDirectory, clock });
-  const telemetry = openTelemetry({ dataDirectory, clock });
+  const telemetry = openTelemetry({
+    dataDirectory,
+    clock,
+    secrets: () => providers.list().flatMap(({ key }) => key ?? []),
+  });
   watchCalls(options.watch, { accounts, telemetry });
   const cache = new AnswerCache({
     directory: join(dataDirectory, "cache"),
@@ -77,7 +80,7 @@ export function createServices(
     deadlines,
     clock,
     idSource,
-    streamsDirectory,
+    journal,
     onEvent,
     prepareInput: (input) => files.inline(input),
     fetchFile: createFetchFile({ allow: allowedHosts, connectMs: deadlines.connectMs }),
@@ -94,12 +97,14 @@ export function createServices(
     keys,
     predictions,
     runner,
+    journal,
     relays,
+    router,
     files,
     streamTokens,
     webhooks,
     webhookSecret,
-    responses: openResponses(options, { runner, clock, onEvent }),
+    responses: openResponses({ ...options, catalog }, { runner, clock, onEvent }),
     retention: keepBounds({ predictions, files, clock, onEvent }),
     cache,
     accounts,

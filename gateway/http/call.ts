@@ -8,10 +8,12 @@ import type { KeyIdentity, Keys } from "../keys/keys.ts";
 import type { FileStore } from "../prediction/files.ts";
 import type { PredictionRunner } from "../prediction/runner.ts";
 import type { Relays } from "../prediction/relays.ts";
+import type { Router } from "../route/dynamic/router.ts";
 import type { PredictionStore } from "../prediction/store.ts";
 import type { ResponseKeeper } from "../surface/openai/responses/keeper.ts";
+import type { Journal } from "../stream/journal.ts";
 import type { StreamTokens } from "../stream/token.ts";
-import type { Telemetry } from "../telemetry/call-record.ts";
+import type { OpenTelemetry } from "../telemetry/open-telemetry.ts";
 import type { Accounts } from "../usage/accounts.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -28,6 +30,10 @@ export interface Services {
   readonly providers: Providers;
   readonly runner: PredictionRunner;
   readonly relays: Relays;
+  /** Routes as data, and the limits of calls. */
+  readonly router: Router;
+  /** Streams that can be read again. */
+  readonly journal: Journal;
   readonly predictions: PredictionStore;
   readonly files: FileStore;
   readonly streamTokens: StreamTokens;
@@ -40,7 +46,8 @@ export interface Services {
   readonly cache: AnswerCache;
   /** Budgets and the ledger. */
   readonly accounts: Accounts & { close(): Promise<void> };
-  readonly telemetry: Telemetry & { close(): Promise<void> };
+  /** Logs, spans and metrics. */
+  readonly telemetry: OpenTelemetry;
   /** Private hosts to which a caller's URL may lead (`url-guard.ts`). */
   readonly allowedHosts: AllowList;
   /** How deployments are changed over the API; absent: they are not. */

@@ -1,5 +1,3 @@
-import { join } from "node:path";
-
 import { GatewayError } from "../errors.ts";
 import type { OnGatewayEvent } from "../events.ts";
 import {
@@ -15,6 +13,7 @@ import { shareRun } from "../cache/share-run.ts";
 import type { Catalog, CatalogEntry } from "../catalog/entry.ts";
 import { findModel } from "../catalog/find.ts";
 import { EventLog } from "../stream/event-log.ts";
+import type { Journal } from "../stream/journal.ts";
 import type { Telemetry } from "../telemetry/call-record.ts";
 import { Journey } from "../route/journey.ts";
 import type { Accounts } from "../usage/accounts.ts";
@@ -40,8 +39,8 @@ export interface RunnerOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly idSource: () => string;
-  /** Folder of the event logs' segment files. */
-  readonly streamsDirectory: string;
+  /** Where the event logs keep what can be read again, and what does not fit in memory. */
+  readonly journal: Journal;
   readonly onEvent: OnGatewayEvent;
   readonly prepareInput: ExecuteOptions["prepareInput"];
   readonly fetchFile: ExecuteOptions["fetchFile"];
@@ -79,6 +78,15 @@ export class PredictionRunner {
    * @throws {GatewayError} `shutting_down`, `capacity`, `budget_exceeded`, `conflict` for an id in use
    */
   start(request: RunRequest): Run {
+    try {
+      return this.#start(request);
+    } catch (error) {
+      request.meter?.end();
+      throw error;
+    }
+  }
+
+  #start(request: RunRequest): Run {
     this.#admit(request);
     const { accounts, cache } = this.#options;
     // A stored answer costs nothing: an empty budget does not hold it back.
@@ -161,7 +169,7 @@ export class PredictionRunner {
     else options.signal.addEventListener("abort", stop, { once: true });
     await Promise.all(this.#working);
     options.signal.removeEventListener("abort", stop);
-    await Promise.all([...this.#runs.values()].map((run) => run.log.remove()));
+    for (const run of this.#runs.values()) run.log.remove();
     this.#runs.clear();
   }
 
@@ -185,12 +193,7 @@ export class PredictionRunner {
 
   #create(request: RunRequest): Run {
     const id = request.id ?? this.#options.idSource();
-    const log = new EventLog({
-      // The caller may have chosen the id: nothing of it reaches the file system.
-      segmentPath: join(this.#options.streamsDirectory, `${this.#options.idSource()}.events`),
-      onSpillFail: (cause) =>
-        this.#options.onEvent({ type: "log-spill-fail", predictionId: id, cause }),
-    });
+    const log = new EventLog({ id, journal: this.#options.journal });
     const isStreamed = request.isWhole !== true && !request.isRecorded;
     const journey = new Journey(journeyFacts(id, request, isStreamed), this.#options);
     return new Run(
@@ -327,9 +330,7 @@ export class PredictionRunner {
     this.#runs.delete(run.id);
     this.#finishedBytes -= this.#finished.get(run.id)?.bytes ?? 0;
     this.#finished.delete(run.id);
-    run.log.remove().catch((cause: unknown) => {
-      this.#options.onEvent({ type: "log-spill-fail", predictionId: run.id, cause });
-    });
+    run.log.remove();
   }
 
   /** Many runs change in one millisecond, and writing a date is dear. */

@@ -1,66 +1,92 @@
-import { logBytesMax, logMemoryBytesMax, segmentReadBytes } from "../limits.ts";
+import { GatewayError } from "../errors.ts";
+import { logBytesMax, logMemoryBytesMax, ringBytesMax } from "../limits.ts";
 import type { EventKind, StreamEvent } from "./event.ts";
-import { createSegment, type Segment } from "./segment.ts";
+import type { Journal, JournalWriter } from "./journal.ts";
+import type { KeptStream } from "./kept-stream.ts";
 
 export interface EventLogOptions {
-  /** File for what does not fit in memory; made only when needed. */
-  readonly segmentPath: string;
+  /** The run's id. */
+  readonly id: string;
+  /** Where what does not fit in memory goes, and all of a stream that can be read again; absent: memory alone. */
+  readonly journal?: Journal;
   readonly memoryBytesMax?: number;
+  readonly ringBytesMax?: number;
   readonly bytesMax?: number;
-  /** The disk refused; the events stay in memory. */
-  readonly onSpillFail?: (cause: unknown) => void;
 }
 
 /** Overhead per event that the memory bound counts beside its bytes (object, array slot). */
 const eventOverheadBytes = 96;
 
-/** How many times its memory bound a log may hold when the disk refuses. */
-const spillFailedFactor = 16;
-
-interface SpilledEvent {
-  readonly kind: EventKind;
-  readonly offset: number;
-  readonly lengthBytes: number;
-}
+/** How many times its memory bound a log may hold when the disk refuses; then its oldest events are lost. */
+const refusedFactor = 16;
 
 /**
- * The append-only log of one prediction. The writer never waits: the newest events are in memory, older ones in a
- * segment file, and any number of readers follow at their own pace from any position.
+ * The append-only log of one prediction. The writer never waits: the newest events are in memory, older ones in the
+ * journal, and any number of readers follow at their own pace from any position. A log that is kept (`keep`) has all of
+ * its events in the journal, and its readers see an event once it is there.
  */
-export class EventLog {
-  readonly #segment: Segment;
-  readonly #memoryBytesMax: number;
-  #bytesMax: number;
-  readonly #onSpillFail: ((cause: unknown) => void) | undefined;
-  readonly #spilled: SpilledEvent[] = [];
+export class EventLog implements JournalWriter {
+  readonly #options: EventLogOptions;
+  readonly #bytesMax: number;
+  #memoryBytesMax: number;
+  #stream: KeptStream | undefined;
+  /** Index of the first event in memory. */
+  #base = 0;
   #memory: StreamEvent[] = [];
   #memoryBytes = 0;
   #totalBytes = 0;
+  /** How many events readers may see. */
+  #readable = 0;
   #isEnded = false;
   #isRemoved = false;
-  #spilling: Promise<void> | undefined;
+  #endFacts: string | undefined;
   readonly #waiters = new Set<() => void>();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: EventLogOptions) {
-    this.#segment = createSegment(options.segmentPath);
+    this.#options = options;
     this.#memoryBytesMax = options.memoryBytesMax ?? logMemoryBytesMax;
     this.#bytesMax = options.bytesMax ?? logBytesMax;
-    this.#onSpillFail = options.onSpillFail;
+  }
+
+  /** The log of a stream that has ended, all of it in the journal. */
+  static ofKept(journal: Journal, stream: KeptStream): EventLog {
+    const log = new EventLog({ id: stream.id, journal });
+    log.#stream = stream;
+    log.#isEnded = true;
+    const count = stream.events.length;
+    log.#base = count;
+    log.#readable = count;
+    if (count === 0) return log;
+    const last = journal.readNow(stream, count - 1);
+    log.#base = count - 1;
+    log.#memory = [last];
+    log.#memoryBytes = last.data.length + eventOverheadBytes;
+    return log;
   }
 
   /** How many events have been appended. */
   get length(): number {
-    return this.#spilled.length + this.#memory.length;
+    return this.#base + this.#memory.length;
   }
 
   /** Index of the oldest event in memory: `peek` has everything from there on. */
   get firstInMemory(): number {
-    return this.#spilled.length;
+    return this.#base;
   }
 
+  /** How many of them readers may see: those of a kept log that are written. */
+  get readable(): number {
+    return this.#readable;
+  }
+
+  /** No event will follow; the last ones may not be readable yet. */
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+
+  get isKept(): boolean {
+    return this.#stream?.isKept === true;
   }
 
   get memoryBytes(): number {
@@ -72,6 +98,21 @@ export class EventLog {
     return this.#memory.at(-1);
   }
 
+  /**
+   * Keeps the log in the journal from now on, what it has already included: it can be read again after its end and after
+   * a restart. On the disk when this returns, unless the disk refuses. `facts` is JSON.
+   */
+  keep(options: { readonly facts: string; readonly ttlMs: number | undefined }): void {
+    const { journal, id } = this.#options;
+    if (journal === undefined || this.#isRemoved) return;
+    // What already lies there for want of room has no word of whose it is: it stays readable for as long as its run.
+    if (this.#stream !== undefined) return;
+    this.#stream = journal.open({ id, ...options });
+    this.#memoryBytesMax = this.#options.ringBytesMax ?? ringBytesMax;
+    journal.mark(this);
+    journal.flush();
+  }
+
   /** Adds an event. Returns false when the log is full: the caller ends the prediction with an error. */
   append(kind: EventKind, data: Buffer): boolean {
     if (this.#isEnded) return false;
@@ -81,15 +122,16 @@ export class EventLog {
     this.#memory.push({ index: this.length, kind, data });
     this.#memoryBytes += sizeBytes;
     this.#totalBytes += sizeBytes;
-    if (this.#memoryBytes > this.#memoryBytesMax) this.#spilling ??= this.#spill();
-    this.#wake();
+    if (this.#memoryBytes > this.#memoryBytesMax && this.#memory.length > 1) this.#spill();
+    this.#changed();
     return true;
   }
 
-  /** No event will follow; readers finish. */
-  end(): void {
+  /** No event will follow; readers finish. `facts`, JSON, say of a kept log how it ended. */
+  end(facts?: string): void {
     this.#isEnded = true;
-    this.#wake();
+    this.#endFacts = facts;
+    this.#changed();
   }
 
   /** Calls once when something is appended or the log ends; returns what takes the call back. */
@@ -104,22 +146,31 @@ export class EventLog {
    */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const stream = this.#stream;
+    if (stream !== undefined) stream.readers += 1;
+    return () => {
+      if (this.#listeners.delete(listener) && stream !== undefined) stream.readers -= 1;
+    };
   }
 
-  /** Events from `from` on as far as they are in memory; undefined when the first of them is in the file. */
+  /** Events from `from` on as far as they are in memory; undefined when the first of them is in the journal. */
   peek(from: number): readonly StreamEvent[] | undefined {
-    return from < this.#spilled.length ? undefined : this.#readMemory(from);
+    if (from < this.#base) return undefined;
+    return this.#memory.slice(from - this.#base, Math.max(0, this.#readable - this.#base));
   }
 
-  /** One bounded piece of what is in the file, from `from` on. */
-  readSpilled(from: number): Promise<readonly StreamEvent[]> {
-    return this.#readSpilled(from);
+  /** One bounded piece of what is in the journal, from `from` on. @throws `GatewayError` when it is gone */
+  async readSpilled(from: number): Promise<readonly StreamEvent[]> {
+    const { journal, id } = this.#options;
+    if (journal === undefined || this.#stream === undefined) {
+      throw new GatewayError("not_found", `The events of ${id} from ${from} on are gone.`);
+    }
+    return await journal.read(this.#stream, from);
   }
 
   /**
-   * Events from `from` on, in batches: all that are in memory, or one bounded piece of the file. Ends after the
-   * log's last event; stops without error when the signal aborts.
+   * Events from `from` on, in batches: all that are in memory, or one bounded piece of the journal. Ends after the log's
+   * last event; stops without error when the signal aborts.
    */
   async *read(options: {
     readonly from: number;
@@ -127,87 +178,85 @@ export class EventLog {
   }): AsyncGenerator<readonly StreamEvent[], void, void> {
     let next = options.from;
     while (!options.signal.aborted && !this.#isRemoved) {
-      if (next < this.length) {
-        const batch =
-          next < this.#spilled.length ? await this.#readSpilled(next) : this.#readMemory(next);
+      if (next < this.#readable) {
+        const batch = this.peek(next) ?? (await this.readSpilled(next));
         next += batch.length;
         yield batch;
-      } else if (this.#isEnded) {
+      } else if (this.#isEnded && next >= this.length) {
         return;
       } else {
-        await this.#changed(options.signal);
+        await this.#nextChange(options.signal);
       }
     }
   }
 
-  /** Forgets everything, file included. */
-  async remove(): Promise<void> {
+  /** Gives its memory back. What is kept stays in the journal for its time; anything else is gone. */
+  remove(): void {
     this.#isEnded = true;
     this.#isRemoved = true;
-    this.#wake();
-    await this.#spilling;
+    this.publish();
     this.#memory = [];
     this.#memoryBytes = 0;
-    await this.#segment.remove();
+    if (this.#stream?.isKept === false) this.#options.journal?.release(this.#stream);
   }
 
-  #readMemory(from: number): readonly StreamEvent[] {
-    return this.#memory.slice(from - this.#spilled.length);
+  get stream(): KeptStream {
+    if (this.#stream === undefined) throw new Error(`${this.#options.id} is not in the journal.`);
+    return this.#stream;
   }
 
-  async #readSpilled(from: number): Promise<readonly StreamEvent[]> {
-    const wanted: SpilledEvent[] = [];
-    let lengthBytes = 0;
-    for (let index = from; index < this.#spilled.length; index += 1) {
-      const event = this.#spilled[index];
-      if (event === undefined) break;
-      if (wanted.length > 0 && lengthBytes + event.lengthBytes > segmentReadBytes) break;
-      wanted.push(event);
-      lengthBytes += event.lengthBytes;
-    }
-    const offset = wanted[0]?.offset ?? 0;
-    const bytes = await this.#segment.read({ offset, lengthBytes });
-    return wanted.map((event, position) => ({
-      index: from + position,
-      kind: event.kind,
-      data: bytes.subarray(event.offset - offset, event.offset - offset + event.lengthBytes),
-    }));
+  unwritten(): readonly StreamEvent[] {
+    const written = this.stream.events.length;
+    return written >= this.length ? [] : this.#memory.slice(Math.max(0, written - this.#base));
   }
 
-  /** Moves the older events to the file until half of the memory is free; they leave memory once they are written. */
-  async #spill(): Promise<void> {
-    try {
-      while (this.#memoryBytes > this.#memoryBytesMax / 2 && this.#memory.length > 1) {
-        const batch = this.#oldest();
-        let offset = await this.#segment.append(Buffer.concat(batch.map((event) => event.data)));
-        for (const event of batch) {
-          this.#spilled.push({ kind: event.kind, offset, lengthBytes: event.data.length });
-          offset += event.data.length;
-          this.#memoryBytes -= event.data.length + eventOverheadBytes;
-        }
-        this.#memory.splice(0, batch.length);
-      }
-    } catch (cause) {
-      // Without a file the log may still grow a little in memory, then the prediction ends with a reason.
-      this.#bytesMax = Math.min(this.#bytesMax, spillFailedFactor * this.#memoryBytesMax);
-      this.#onSpillFail?.(cause);
-    } finally {
-      this.#spilling = undefined;
-    }
+  endFacts(): string | undefined {
+    return this.#isEnded ? this.#endFacts : undefined;
   }
 
-  #oldest(): readonly StreamEvent[] {
-    let sizeBytes = 0;
+  publish(): void {
+    this.#readable = this.length;
+    if (this.#stream !== undefined) this.#trim(this.#stream);
+    for (const listener of this.#listeners) listener();
+    if (this.#waiters.size === 0) return;
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const wake of waiters) wake();
+  }
+
+  #changed(): void {
+    if (this.#stream === undefined) this.publish();
+    else this.#options.journal?.mark(this);
+  }
+
+  /** The memory is full: from now on the journal takes the events, though nobody may ask for them there. */
+  #spill(): void {
+    const { journal, id } = this.#options;
+    if (journal === undefined || this.#stream !== undefined) return;
+    this.#stream = journal.open({ id, facts: undefined, ttlMs: 0 });
+  }
+
+  /** Lets the oldest events go that are in the journal; when the disk refuses too long, the oldest ones at all. */
+  #trim(stream: KeptStream): void {
+    if (this.#memoryBytes <= this.#memoryBytesMax) return;
+    const keepBytes = this.#memoryBytesMax / 2;
+    const lostBytes = this.#memoryBytesMax * refusedFactor;
     let count = 0;
-    for (const event of this.#memory.slice(0, -1)) {
-      if (this.#memoryBytes - sizeBytes <= this.#memoryBytesMax / 2) break;
-      sizeBytes += event.data.length + eventOverheadBytes;
+    while (count < this.#memory.length - 1 && this.#memoryBytes > keepBytes) {
+      const isWritten = this.#base + count < stream.events.length;
+      if (!isWritten) {
+        if (this.#memoryBytes <= lostBytes) break;
+        this.#options.journal?.skip(stream);
+      }
+      this.#memoryBytes -= (this.#memory[count]?.data.length ?? 0) + eventOverheadBytes;
       count += 1;
     }
-    return this.#memory.slice(0, Math.max(1, count));
+    if (count === 0) return;
+    this.#memory.splice(0, count);
+    this.#base += count;
   }
 
-  #changed(signal: AbortSignal): Promise<void> {
+  #nextChange(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         take();
@@ -217,13 +266,5 @@ export class EventLog {
       const take = this.onceChanged(done);
       signal.addEventListener("abort", done, { once: true });
     });
-  }
-
-  #wake(): void {
-    for (const listener of this.#listeners) listener();
-    if (this.#waiters.size === 0) return;
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const wake of waiters) wake();
   }
 }

@@ -88,7 +88,7 @@ class Pump {
 
   #flush(): void {
     const { log } = this.#options;
-    while (!this.#isSettled && !this.#isBlocked && this.#next < log.length) {
+    while (!this.#isSettled && !this.#isBlocked && this.#next < log.readable) {
       const batch = log.peek(this.#next);
       if (batch === undefined) {
         this.#readFile();
