@@ -42,8 +42,8 @@ export interface CatalogEntry {
   readonly facts?: Facts;
 }
 
-/** How an entry came into the catalog: deployed here, added by the operator, read from a list, or shipped with byom. */
-export type EntryOrigin = "own" | "added" | "listed" | "bundled";
+/** How an entry came into the catalog: deployed here, added by the operator, read from a list, shipped with byom; or a route. */
+export type EntryOrigin = "own" | "added" | "listed" | "bundled" | "route";
 
 export interface Facts {
   readonly source: string;

@@ -13,6 +13,7 @@ export type PaidRequest = Pick<
   | "providerKey"
   | "metadata"
   | "customCost"
+  | "meter"
 >;
 
 const noMetadata = {};
@@ -28,7 +29,7 @@ export function spendFacts(request: PaidRequest): SpendFacts {
 }
 
 export function journeyFacts(id: string, request: PaidRequest, isStreamed: boolean): JourneyFacts {
-  const { entry, origin, requestedModel, route, keyId, metadata, customCost } = request;
+  const { entry, origin, requestedModel, route, keyId, metadata, customCost, meter } = request;
   return {
     id,
     requestedModel: requestedModel ?? entry.id,
@@ -39,5 +40,6 @@ export function journeyFacts(id: string, request: PaidRequest, isStreamed: boole
     ...(route !== undefined && { route }),
     ...(keyId !== undefined && { keyId }),
     ...(customCost !== undefined && { customCost }),
+    ...(meter !== undefined && { meter }),
   };
 }

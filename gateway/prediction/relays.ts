@@ -49,11 +49,10 @@ export class Relays {
 
   /** @throws `GatewayError`: `shutting_down`, `capacity`, and what `forward` throws */
   async send(relay: Relay): Promise<Forwarded & { readonly journey: Journey }> {
-    this.#admit();
-    const { pools, deadlines, idSource, accounts } = this.#options;
     const { wire, request, candidate } = relay;
+    this.#admit(request);
+    const { pools, deadlines, idSource } = this.#options;
     const { provider } = candidate.target;
-    accounts.admit(spendFacts(request));
     const id = idSource();
     const journey = new Journey(journeyFacts(id, request, false), this.#options);
     relay.onJourney(journey);
@@ -115,7 +114,17 @@ export class Relays {
     signal.removeEventListener("abort", stopAll);
   }
 
-  #admit(): void {
+  #admit(request: PaidRequest): void {
+    try {
+      this.#assertRoom();
+      this.#options.accounts.admit(spendFacts(request));
+    } catch (error) {
+      request.meter?.end();
+      throw error;
+    }
+  }
+
+  #assertRoom(): void {
     if (this.#isClosing) throw shuttingDown();
     if (this.#stops.size < relaysInFlightMax) return;
     throw new GatewayError("capacity", "Too many calls are under way.", {

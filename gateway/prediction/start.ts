@@ -6,16 +6,29 @@ import type { Call, Services } from "../http/call.ts";
 import { noteJourney } from "../http/call-journeys.ts";
 import { callPolicyOf, customCostOf, originOf } from "../http/call-origin.ts";
 import { assertMayCall, mayCall } from "../keys/authorize.ts";
+import type { AskedFacts } from "../route/dynamic/call-facts.ts";
 import { checkInput } from "./input.ts";
 import type { Run, RunRequest } from "./run.ts";
 
 export type Input = Readonly<Record<string, unknown>>;
 
-/** The model that a caller named, if its key may call it. @throws `GatewayError`: `model_not_found`, `forbidden` */
-export function findCallable(call: Call, services: Services, model: string): FoundModel {
+/**
+ * The model or route that a caller named, if its key may call it; `asked` is what the surface knows of the call beside
+ * its headers, for the conditions of routes.
+ * @throws `GatewayError`: `model_not_found`, `forbidden`; of a route also `rate_limited`, `provider_not_configured`
+ */
+export function findCallable(
+  call: Call,
+  services: Services,
+  model: string,
+  asked: AskedFacts = {},
+): FoundModel {
+  const { router } = services;
+  const routed = router.find(call, model, asked);
+  if (routed !== undefined) return routed;
   const found = findModel(visibleCatalog(call, services.catalog), model);
   assertMayCall(call.key, found.entry.id);
-  return { ...found, requestedModel: model };
+  return router.withDefaults(call, { ...found, requestedModel: model }, asked);
 }
 
 /** The catalog whose lists, the hint of an error among them, hold only what the call's key may call. */
@@ -62,13 +75,14 @@ export function startRun(
   >,
 ): Run {
   const { model, input, isDetached = false, isRecorded = false, cacheWish, ...rest } = options;
-  assertMayCall(call.key, model.entry.id);
+  // A route has asked for each of its models.
+  if (model.route === undefined) assertMayCall(call.key, model.entry.id);
   checkInput(model.entry, input);
   const content = { input, context: rest.context };
   const cache = askCache(call, { model, content, wish: cacheWish, policy: model.policy?.cache });
   const run = services.runner.start({
     ...rest,
-    ...callFacts(call, model, rest),
+    ...callFacts(call, services, model, rest),
     ...(cache !== undefined && { cache }),
     entry: model.entry,
     input,
@@ -81,11 +95,13 @@ export function startRun(
 }
 
 /**
- * What a call says about itself beside its input, and what the route that it came by says about its way.
- * @throws `GatewayError` `invalid_request` for a header that cannot be read
+ * What a call that begins now says about itself beside its input, and what the route that it came by says about its
+ * way. It is counted against its limits from here on, until its journey ends or does not begin.
+ * @throws `GatewayError`: `invalid_request` for a header that cannot be read, `rate_limited`
  */
 export function callFacts(
   call: Call,
+  services: Services,
   model: FoundModel,
   given: Pick<RunRequest, "metadata" | "overrides"> = {},
 ): Omit<RunRequest, "entry" | "input" | "isDetached" | "isRecorded"> {
@@ -95,6 +111,7 @@ export function callFacts(
   const customCost = customCostOf(headers);
   const asked = callPolicyOf(headers);
   const overrides = asked === undefined ? given.overrides : { ...asked, ...given.overrides };
+  const meter = services.router.admit(call, model, given.metadata);
   return {
     origin: originOf(call),
     ...(Object.keys(metadata).length > 0 && { metadata }),
@@ -106,5 +123,6 @@ export function callFacts(
     ...(policy !== undefined && { policy }),
     ...(customCost !== undefined && { customCost }),
     ...(overrides !== undefined && { overrides }),
+    ...(meter !== undefined && { meter }),
   };
 }

@@ -4,6 +4,7 @@ import type { CallOrigin, CallPayload, Telemetry } from "../telemetry/call-recor
 import type { Accounts } from "../usage/accounts.ts";
 import { providerOf, upstreamModelOf, type Candidate } from "./candidate.ts";
 import type { CustomCost, Leg, LegBegin, LegEnd } from "./leg.ts";
+import type { CallMeter } from "./limits/meter.ts";
 
 /** What a call is, before any leg. */
 export interface JourneyFacts {
@@ -17,6 +18,8 @@ export interface JourneyFacts {
   readonly isStreamed: boolean;
   readonly isCallersKey: boolean;
   readonly customCost?: CustomCost;
+  /** Counts the call against its limits; absent: none holds for it. */
+  readonly meter?: CallMeter;
 }
 
 export interface JourneyServices {
@@ -90,6 +93,7 @@ export class Journey {
       ...(facts.customCost !== undefined && { customCost: facts.customCost }),
     };
     this.#current = leg;
+    facts.meter?.begin(candidate.node);
     this.#services.accounts.begin(leg);
     return new OpenLeg(leg, candidate, (end) => this.#end(leg, end));
   }
@@ -98,6 +102,7 @@ export class Journey {
   finish(end: JourneyEnd, entry: CatalogEntry): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
+    this.facts.meter?.end();
     const { facts } = this;
     const answered = this.#legs.findLast(({ end: { state } }) => state === "succeeded");
     const { firstOutputMs } = answered?.end ?? {};
@@ -130,6 +135,7 @@ export class Journey {
     const cost = this.#services.accounts.end(leg, end);
     const ended: Leg = { ...leg, end, cost };
     this.#legs.push(ended);
+    this.facts.meter?.count(ended);
     return ended;
   }
 }

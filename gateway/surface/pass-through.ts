@@ -40,10 +40,11 @@ export async function passThrough(
   const fields = scanFields(body, scanned);
   const modelId = fields === undefined ? undefined : textAt(body, fields, "model");
   if (fields === undefined || modelId === undefined) return false;
-  const model = findCallable(call, services, modelId);
+  const model = findCallable(call, services, modelId, { body });
   const { entry } = model;
   if (entry.upstreams === undefined) return false;
-  const target = chooseTarget(entry, services.providers, call.providerKey);
+  const target =
+    model.candidates?.[0]?.target ?? chooseTarget(entry, services.providers, call.providerKey);
   if (target.kind !== "provider" || target.provider.adapter.wirePaths?.[format] === undefined) {
     return false;
   }
@@ -67,7 +68,7 @@ async function answerStream(
 ): Promise<void> {
   const { model, wire, cache, renderFailure } = options;
   const run = services.runner.start({
-    ...callFacts(call, model),
+    ...callFacts(call, services, model),
     ...(cache !== undefined && { cache }),
     entry: model.entry,
     input: {},
@@ -105,7 +106,7 @@ async function answerShared(
 ): Promise<void> {
   const { model, wire, cache } = options;
   const run = services.runner.start({
-    ...callFacts(call, model),
+    ...callFacts(call, services, model),
     entry: model.entry,
     input: {},
     wire,
@@ -136,7 +137,7 @@ async function answerWhole(
   const onClose = (): void => stop();
   response.once("close", onClose);
   const { journey, body } = await services.relays.send({
-    request: { ...callFacts(call, model), entry: model.entry },
+    request: { ...callFacts(call, services, model), entry: model.entry },
     wire,
     candidate: { entry: model.entry, target },
     onJourney: (begun) => noteJourney(response, begun),

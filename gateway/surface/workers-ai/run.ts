@@ -28,7 +28,10 @@ export interface RunCall {
  * @throws `GatewayError`; a `RunStateError` where the newer envelope is to tell it
  */
 export async function runModel(call: Call, services: Services, options: RunCall): Promise<void> {
-  const found = findCallable(call, services, options.model);
+  const found = findCallable(call, services, options.model, {
+    body: options.inputs,
+    metadata: options.options.metadata,
+  });
   const envelope = envelopeOf(found, options);
   try {
     const asked = readCall(found.entry, options.inputs);
