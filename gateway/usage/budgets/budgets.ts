@@ -1,0 +1,268 @@
+import { GatewayError } from "../../errors.ts";
+import type { LegBegin } from "../../route/leg.ts";
+import type { LegCost, SpendFacts } from "../accounts.ts";
+import type { LegPrices } from "../meter.ts";
+import { partitionOf, type Budget, type SpendFactsOfLeg } from "./budget.ts";
+import { Counter } from "./counter.ts";
+import { Estimates } from "./estimates.ts";
+import { refusal } from "./refusal.ts";
+import type { SpendSum } from "./spend-history.ts";
+
+/** A budget with what was spent under it. */
+export interface Account {
+  readonly budget: Budget;
+  /** By the values of its partitions; one without partitions has one counter, at `""`. */
+  readonly counters: Map<string, Counter>;
+  /** Legs that began before are the ledger's to count, milliseconds since the epoch. */
+  readonly countsFromMs: number;
+  /** Legs from before that still run: the ledger has them once they have ended. */
+  readonly pending: Set<string>;
+  /** What was spent before has been added. */
+  isRestored: boolean;
+}
+
+/** Told when a leg has been counted, for alerts. */
+export type OnCount = (account: Account, partition: readonly string[], counter: Counter) => void;
+
+export interface BudgetBookOptions {
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** What a leg that begins will be charged by. */
+  readonly pricesOf: (begin: LegBegin) => LegPrices;
+  readonly onCount: OnCount;
+  /** The last of the legs from before a budget has ended: the ledger has all of them. */
+  readonly onSettle: (account: Account) => void;
+}
+
+/** What one leg holds until it ends. */
+interface Hold {
+  readonly counters: readonly Counter[];
+  readonly nanoUsd: number;
+}
+
+/** Values of one budget's partitions that are counted apart; beyond it those that nothing was spent on go. */
+const countersMax = 100_000;
+
+/**
+ * The budgets in memory: whether a call may be sent, what is held for those under way, and what was spent. A call is
+ * refused when what was spent and what is held reach the limit, so that a limit is passed by no more than what the legs
+ * in flight cost beyond what was held for them.
+ */
+export class BudgetBook {
+  readonly #options: BudgetBookOptions;
+  readonly #estimates = new Estimates();
+  readonly #accounts = new Map<string, Account>();
+  readonly #holds = new Map<string, Hold>();
+  /** Ids of the legs under way. */
+  readonly #running = new Set<string>();
+  /** Those of single keys, so that a budget for each key does not cost each call a look at all of them. */
+  #ofKeys = new Map<string, Account[]>();
+  #ofAll: Account[] = [];
+
+  constructor(options: BudgetBookOptions) {
+    this.#options = options;
+  }
+
+  get accounts(): readonly Account[] {
+    return [...this.#accounts.values()];
+  }
+
+  get(id: string): Account | undefined {
+    return this.#accounts.get(id);
+  }
+
+  /** Puts a budget in force at once; legs that begin from now on are counted here, those from before by the ledger. */
+  put(budget: Budget): Account {
+    const account: Account = {
+      budget,
+      counters: new Map(),
+      // The millisecond after this one: all legs that begin in this one are the ledger's.
+      countsFromMs: this.#options.clock() + 1,
+      pending: new Set(this.#running),
+      isRestored: false,
+    };
+    this.#accounts.set(budget.id, account);
+    this.#index();
+    return account;
+  }
+
+  /** Whether there was one. */
+  remove(id: string): boolean {
+    const isKnown = this.#accounts.delete(id);
+    this.#index();
+    return isKnown;
+  }
+
+  /** Adds what the ledger knows from before; nothing when the budget has been replaced meanwhile. */
+  restore(account: Account, sums: readonly SpendSum[]): void {
+    if (this.#accounts.get(account.budget.id) !== account) return;
+    const now = this.#options.clock();
+    for (const counter of account.counters.values()) counter.clearPast();
+    for (const { partition, bucketAtMs, nanoUsd } of sums) {
+      this.#counterOf(account, partition).addPast(nanoUsd, bucketAtMs);
+    }
+    account.isRestored = true;
+    for (const [key, counter] of account.counters) {
+      counter.isClosed = false;
+      if (counter.spentAt(now) > 0) this.#options.onCount(account, partitionAt(key), counter);
+    }
+  }
+
+  /** Holds a value of a budget shut until it is restored: it was used up when the gateway stopped. */
+  close(account: Account, partition: readonly string[]): void {
+    this.#counterOf(account, partition).isClosed = true;
+  }
+
+  /**
+   * Whether a call may begin, as far as that is known before a leg is chosen.
+   * @throws GatewayError `budget_exceeded`
+   */
+  admit(facts: SpendFacts): void {
+    if (this.#accounts.size === 0) return;
+    for (const account of this.#candidates(facts.keyId)) {
+      const { scope } = account.budget;
+      // A route may lead to another model.
+      if (scope.provider !== undefined) continue;
+      if (scope.model !== undefined && facts.route !== undefined) continue;
+      const partition = partitionOf(scope, facts);
+      if (partition !== undefined) this.#check(account, partition);
+    }
+  }
+
+  /**
+   * A leg begins: what it may cost is held from now on, in the same step in which it is looked whether there is room.
+   * @throws GatewayError `budget_exceeded`; nothing is held then
+   */
+  begin(leg: LegBegin): void {
+    if (this.#accounts.size > 0 && !leg.isCallersKey) this.#hold(leg);
+    this.#running.add(leg.id);
+  }
+
+  #hold(leg: LegBegin): void {
+    const found = this.#matching(leg);
+    if (found.length === 0) return;
+    const counters = found.map(([account, partition]) => this.#check(account, partition));
+    const nanoUsd = this.#estimates.of(leg, this.#options.pricesOf(leg));
+    for (const counter of counters) {
+      counter.reserved += nanoUsd;
+      counter.inFlight += 1;
+    }
+    this.#holds.set(leg.id, { counters, nanoUsd });
+    for (const [account] of found) {
+      if (leg.beganAtMs < account.countsFromMs) account.pending.add(leg.id);
+    }
+  }
+
+  /** A leg has ended, and the ledger has it: what was held is free again, and what it cost is spent. */
+  end(leg: LegBegin, cost: LegCost): void {
+    this.#running.delete(leg.id);
+    this.#release(leg.id);
+    if (this.#accounts.size === 0 || leg.isCallersKey) return;
+    this.#estimates.learn(leg, cost.nanoUsd);
+    for (const [account, partition] of this.#matching(leg)) {
+      if (cost.nanoUsd > 0) this.#count(account, partition, { leg, nanoUsd: cost.nanoUsd });
+    }
+    this.#settle(leg.id);
+  }
+
+  #count(
+    account: Account,
+    partition: readonly string[],
+    { leg, nanoUsd }: { readonly leg: LegBegin; readonly nanoUsd: number },
+  ): void {
+    const counter = this.#counterOf(account, partition);
+    const isPast = leg.beganAtMs < account.countsFromMs || account.pending.has(leg.id);
+    if (isPast) counter.addPast(nanoUsd, leg.beganAtMs);
+    else counter.add(nanoUsd, leg.beganAtMs);
+    if (account.isRestored) this.#options.onCount(account, partition, counter);
+  }
+
+  #settle(legId: string): void {
+    for (const account of this.#accounts.values()) {
+      if (account.pending.delete(legId) && account.pending.size === 0) {
+        this.#options.onSettle(account);
+      }
+    }
+  }
+
+  #release(legId: string): void {
+    const hold = this.#holds.get(legId);
+    if (hold === undefined) return;
+    this.#holds.delete(legId);
+    for (const counter of hold.counters) {
+      counter.reserved -= hold.nanoUsd;
+      counter.inFlight -= 1;
+    }
+  }
+
+  #candidates(keyId: string | undefined): readonly Account[] {
+    const own = keyId === undefined ? undefined : this.#ofKeys.get(keyId);
+    return own === undefined ? this.#ofAll : [...own, ...this.#ofAll];
+  }
+
+  #matching(leg: SpendFactsOfLeg): readonly (readonly [Account, readonly string[]])[] {
+    return this.#candidates(leg.keyId).flatMap((account) => {
+      const partition = partitionOf(account.budget.scope, leg);
+      return partition === undefined ? [] : [[account, partition] as const];
+    });
+  }
+
+  /** @throws GatewayError `budget_exceeded` */
+  #check(account: Account, partition: readonly string[]): Counter {
+    const { budget, counters } = account;
+    if (counters.size >= countersMax) this.#makeRoom(account, partition);
+    const counter = this.#counterOf(account, partition);
+    const now = this.#options.clock();
+    const spent = counter.spentAt(now);
+    if (counter.isClosed || spent + counter.reserved >= budget.limitNanoUsd) {
+      counter.refused += 1;
+      throw refusal({ budget, partition, counter, spent, now });
+    }
+    return counter;
+  }
+
+  #counterOf({ budget, counters }: Account, partition: readonly string[]): Counter {
+    const key = keyOf(partition);
+    const known = counters.get(key);
+    if (known !== undefined) return known;
+    const counter = new Counter(budget);
+    counters.set(key, counter);
+    return counter;
+  }
+
+  /** @throws GatewayError `budget_exceeded` when a new value has no room among those that money was spent on */
+  #makeRoom({ budget, counters }: Account, partition: readonly string[]): void {
+    const now = this.#options.clock();
+    if (counters.has(keyOf(partition))) return;
+    for (const [key, counter] of counters) if (counter.isIdle(now)) counters.delete(key);
+    if (counters.size < countersMax) return;
+    throw new GatewayError(
+      "budget_exceeded",
+      `The budget ${budget.id} counts ${countersMax} values at once and takes no new one.`,
+    );
+  }
+
+  #index(): void {
+    this.#ofKeys = new Map();
+    this.#ofAll = [];
+    for (const account of this.#accounts.values()) {
+      const { enabled, scope } = account.budget;
+      if (!enabled) continue;
+      if (scope.key?.mode !== "filter") this.#ofAll.push(account);
+      else {
+        for (const key of new Set(scope.key.values)) {
+          this.#ofKeys.set(key, [...(this.#ofKeys.get(key) ?? []), account]);
+        }
+      }
+    }
+  }
+}
+
+/** Values of partitions as the key of a map; they may have any character. */
+export function keyOf(partition: readonly string[]): string {
+  return partition.length === 0 ? "" : JSON.stringify(partition);
+}
+
+export function partitionAt(key: string): readonly string[] {
+  return key === "" ? [] : (JSON.parse(key) as readonly string[]);
+}
