@@ -25,7 +25,7 @@ export interface AdminCall {
 
 /** One operation under `/api/v1`. */
 export interface AdminRoute {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `{name}` is one segment, `{name+}` the rest of the path, slashes included. */
   readonly path: string;
   readonly summary: string;

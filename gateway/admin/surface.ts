@@ -5,6 +5,7 @@ import { sendTagged } from "../http/tagged.ts";
 import { authorize } from "../keys/authorize.ts";
 import { aliasRoutes, priceRoutes } from "./alias-price-routes.ts";
 import { catalogRoutes } from "./catalog-routes.ts";
+import { logRoutes } from "./log-routes.ts";
 import { providerRoutes } from "./provider-routes.ts";
 import { matchPath, type Administration, type AdminRoute } from "./route.ts";
 
@@ -13,10 +14,11 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...aliasRoutes,
   ...priceRoutes,
   ...providerRoutes,
+  ...logRoutes,
 ];
 
 /** Folders of `/api/v1` that are the gateway's; the others are somebody else's. */
-const folders: ReadonlySet<string> = new Set(["catalog", "aliases", "prices", "providers"]);
+const folders: ReadonlySet<string> = new Set(["catalog", "aliases", "prices", "providers", "logs"]);
 
 /** The administration of catalog and providers, in the shapes of the platform's own API. */
 export function createAdminSurface(

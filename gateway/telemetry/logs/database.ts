@@ -47,7 +47,10 @@ const checkpointPages = 4_000;
  * deleted is overwritten (`secure_delete`), in the index of words, too.
  * @throws Error naming the file when a newer byom wrote it
  */
-export function openLogDatabase(path: string, options: { readonly isReader: boolean }): DatabaseSync {
+export function openLogDatabase(
+  path: string,
+  options: { readonly isReader: boolean },
+): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly: options.isReader });
   try {
     database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);

@@ -17,7 +17,9 @@ export interface QueuedEntry {
 export function serveLog({ path, isReader }: WorkerOptions): LogOperations {
   const store = new LogStore(path, { isReader });
   let timeouts = 0;
-  const makeRedactor = (options: Pick<Parameters<typeof createRedactor>[0], "redaction" | "secrets">): Redactor =>
+  const makeRedactor = (
+    options: Pick<Parameters<typeof createRedactor>[0], "redaction" | "secrets">,
+  ): Redactor =>
     createRedactor({
       ...options,
       onTimeout: () => {

@@ -226,7 +226,9 @@ export class LogStore {
   }
 }
 
-function prepare(database: DatabaseSync): Readonly<
+function prepare(
+  database: DatabaseSync,
+): Readonly<
   Record<
     | "insertCall"
     | "insertText"

@@ -15,7 +15,10 @@ const secretPatterns: readonly Pattern[] = [
   { expression: /\bAIza[\w-]{30,64}/g },
   { expression: /\bA(?:KIA|SIA)[A-Z0-9]{16}\b/g },
   { expression: /\beyJ[\w-]{8,2048}\.[\w-]{8,4096}\.[\w-]{8,1024}/g },
-  { expression: /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]{0,8192}(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?/g },
+  {
+    expression:
+      /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]{0,8192}(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?/g,
+  },
 ];
 
 const textPatterns: Readonly<Record<Exclude<PatternName, "secret-field">, readonly Pattern[]>> = {

@@ -12,10 +12,7 @@ export interface WorkerOptions {
 /** What is asked of a worker, by name: its arguments and its answer. */
 export interface LogOperations {
   /** `entries`: JSON of `QueuedEntry[]`. The answer: the entries as they were written, when somebody follows. */
-  write(options: {
-    readonly entries: string;
-    readonly wantsEntries: boolean;
-  }): WriteReport;
+  write(options: { readonly entries: string; readonly wantsEntries: boolean }): WriteReport;
   configure(options: {
     readonly redaction: Redaction;
     readonly retention: Retention;
@@ -29,7 +26,11 @@ export interface LogOperations {
   /** One batch; zero when nothing is left. */
   delete(conditions: readonly Condition[]): number;
   /** One batch by the retention; `usedBytes` and `entries` are what is there now. */
-  prune(nowMs: number): { readonly deleted: number; readonly usedBytes: number; readonly entries: number };
+  prune(nowMs: number): {
+    readonly deleted: number;
+    readonly usedBytes: number;
+    readonly entries: number;
+  };
   close(): void;
 }
 

@@ -42,7 +42,9 @@ export function createRedactor(options: {
   const hidesFields = redaction.patterns.includes("secret-field");
   const inTime = expressions.length === 0 ? (work: () => string) => work() : createDeadline();
   const secretsOf = (text: string): string =>
-    withoutSecrets(secrets.reduce((rest, secret) => rest.replaceAll(secret, removed("secret")), text));
+    withoutSecrets(
+      secrets.reduce((rest, secret) => rest.replaceAll(secret, removed("secret")), text),
+    );
   const builtIn = (text: string): string =>
     redaction.patterns.reduce(withoutPattern, secretsOf(text));
   const clean = (text: string): string =>

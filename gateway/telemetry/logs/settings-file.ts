@@ -35,7 +35,9 @@ function load(path: string): LogSettings {
     return logSettingsSchema.parse(JSON.parse(text));
   } catch (cause) {
     // Going on with the defaults could keep what the operator had forbidden.
-    throw new Error(`${path} does not hold settings of the log; mend it or move it away`, { cause });
+    throw new Error(`${path} does not hold settings of the log; mend it or move it away`, {
+      cause,
+    });
   }
 }
 

@@ -59,7 +59,9 @@ function renderCondition(condition: Condition): Where {
   const { field, operator, values } = condition;
   const column = columns[field];
   const isNegative = operator === "neq";
-  const parts = values.map((value) => renderComparison(column, isNegative ? "eq" : operator, value));
+  const parts = values.map((value) =>
+    renderComparison(column, isNegative ? "eq" : operator, value),
+  );
   const any = parts.length === 0 ? "0" : parts.map(({ sql }) => sql).join(" OR ");
   return {
     // A missing value is none of those that are excluded.
