@@ -76,6 +76,16 @@ export type GatewayEvent =
   /** More streams than `orphanedRunsMax` run for nobody: the oldest is canceled. */
   | { readonly type: "orphan-cancel"; readonly predictionId: string; readonly model: string }
   /** A stream that the platform's end had cut was taken up: it ends after so many events. */
-  | { readonly type: "stream-recover"; readonly predictionId: string; readonly events: number };
-PLACE
+  | { readonly type: "stream-recover"; readonly predictionId: string; readonly events: number }
+  /** The journal of legs cannot be written, or not be added up; `lost` counts the lines that were dropped so far. */
+  | { readonly type: "ledger-fail"; readonly cause: unknown; readonly lost: number }
+  /** All that had waited for the disk is in the journal. */
+  | { readonly type: "ledger-catch-up"; readonly lost: number }
+  /** Legs that a kill interrupted: what they cost is not known until they are settled. */
+  | { readonly type: "ledger-interrupted"; readonly legs: number }
+  /** Lines of the journal that were not whole, and ends of legs that had ended; they count nothing. */
+  | { readonly type: "ledger-damage"; readonly damaged: number; readonly refused: number }
+  /** The ledger has grown beyond its notice size; `DELETE /api/v1/spend?before=…` removes what is old. */
+  | { readonly type: "ledger-large"; readonly bytes: number };
+
 export type OnGatewayEvent = (event: GatewayEvent) => void;

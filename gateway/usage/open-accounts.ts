@@ -1,18 +1,47 @@
-import { noCost, type Accounts } from "./accounts.ts";
+import { join } from "node:path";
+
+import type { OnGatewayEvent } from "../events.ts";
+import type { LegBegin, LegEnd } from "../route/leg.ts";
+import type { Accounts, LegCost } from "./accounts.ts";
+import { openLedger, type Ledger } from "./ledger/ledger.ts";
+import { costOfLeg, type LegPrices } from "./meter.ts";
 
 export interface AccountsOptions {
   /** The gateway's data directory. */
   readonly dataDirectory: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** What a leg is charged by: the prices that held when it began; default: none is known. */
+  readonly pricesOf?: (leg: LegBegin) => LegPrices;
+  readonly onEvent?: OnGatewayEvent;
 }
 
-/** The money of the calls. */
-export function openAccounts(_options: AccountsOptions): Accounts & { close(): Promise<void> } {
+/** The money of the calls, opened: what the administration asks it beside what the calls tell it. */
+export interface OpenAccounts extends Accounts {
+  readonly ledger: Ledger;
+  /** As it is charged. */
+  costOf(leg: LegBegin, end: LegEnd): LegCost;
+  close(): Promise<void>;
+}
+
+export function openAccounts(options: AccountsOptions): OpenAccounts {
+  const { dataDirectory, clock, onEvent, pricesOf = () => ({}) } = options;
+  const ledger = openLedger({
+    directory: join(dataDirectory, "ledger"),
+    clock,
+    ...(onEvent !== undefined && { onEvent }),
+  });
+  const costOf = (leg: LegBegin, end: LegEnd): LegCost => costOfLeg(leg, end, pricesOf(leg));
   return {
+    ledger,
+    costOf,
     admit: () => undefined,
-    begin: () => undefined,
-    end: () => noCost,
-    close: () => Promise.resolve(),
+    begin: (leg) => ledger.begin(leg),
+    end(leg, end) {
+      const cost = costOf(leg, end);
+      ledger.end(leg, end, cost);
+      return cost;
+    },
+    close: () => ledger.close(),
   };
 }
