@@ -13,10 +13,8 @@ export interface Account {
   readonly budget: Budget;
   /** By the values of its partitions; one without partitions has one counter, at `""`. */
   readonly counters: Map<string, Counter>;
-  /** Legs that began before are the ledger's to count, milliseconds since the epoch. */
-  readonly countsFromMs: number;
-  /** Legs from before that still run: the ledger has them once they have ended. */
-  readonly pending: Set<string>;
+  /** How often the ledger was asked: only its last answer counts. */
+  questions: number;
   /** What was spent before has been added. */
   isRestored: boolean;
 }
@@ -30,8 +28,6 @@ export interface BudgetBookOptions {
   /** What a leg that begins will be charged by. */
   readonly pricesOf: (begin: LegBegin) => LegPrices;
   readonly onCount: OnCount;
-  /** The last of the legs from before a budget has ended: the ledger has all of them. */
-  readonly onSettle: (account: Account) => void;
 }
 
 /** What one leg holds until it ends. */
@@ -53,8 +49,6 @@ export class BudgetBook {
   readonly #estimates = new Estimates();
   readonly #accounts = new Map<string, Account>();
   readonly #holds = new Map<string, Hold>();
-  /** Ids of the legs under way. */
-  readonly #running = new Set<string>();
   /** Those of single keys, so that a budget for each key does not cost each call a look at all of them. */
   #ofKeys = new Map<string, Account[]>();
   #ofAll: Account[] = [];
@@ -71,16 +65,9 @@ export class BudgetBook {
     return this.#accounts.get(id);
   }
 
-  /** Puts a budget in force at once; legs that begin from now on are counted here, those from before by the ledger. */
+  /** Puts a budget in force at once; the ledger is to be asked for what was spent before. */
   put(budget: Budget): Account {
-    const account: Account = {
-      budget,
-      counters: new Map(),
-      // The millisecond after this one: all legs that begin in this one are the ledger's.
-      countsFromMs: this.#options.clock() + 1,
-      pending: new Set(this.#running),
-      isRestored: false,
-    };
+    const account = { budget, counters: new Map(), questions: 0, isRestored: false };
     this.#accounts.set(budget.id, account);
     this.#index();
     return account;
@@ -93,9 +80,23 @@ export class BudgetBook {
     return isKnown;
   }
 
-  /** Adds what the ledger knows from before; nothing when the budget has been replaced meanwhile. */
-  restore(account: Account, sums: readonly SpendSum[]): void {
-    if (this.#accounts.get(account.budget.id) !== account) return;
+  /**
+   * To be called in the step in which the ledger is asked: it counts the legs that have ended up to now, and those that
+   * end from now on are counted here. The returned function takes its answer; false when the answer is out of date.
+   */
+  ask(account: Account): (sums: readonly SpendSum[]) => boolean {
+    account.questions += 1;
+    const question = account.questions;
+    for (const counter of account.counters.values()) counter.passOn();
+    return (sums) => {
+      const isCurrent = this.#accounts.get(account.budget.id) === account;
+      if (!isCurrent || account.questions !== question) return false;
+      this.#restore(account, sums);
+      return true;
+    };
+  }
+
+  #restore(account: Account, sums: readonly SpendSum[]): void {
     const now = this.#options.clock();
     for (const counter of account.counters.values()) counter.clearPast();
     for (const { partition, bucketAtMs, nanoUsd } of sums) {
@@ -135,7 +136,6 @@ export class BudgetBook {
    */
   begin(leg: LegBegin): void {
     if (this.#accounts.size > 0 && !leg.isCallersKey) this.#hold(leg);
-    this.#running.add(leg.id);
   }
 
   #hold(leg: LegBegin): void {
@@ -148,40 +148,18 @@ export class BudgetBook {
       counter.inFlight += 1;
     }
     this.#holds.set(leg.id, { counters, nanoUsd });
-    for (const [account] of found) {
-      if (leg.beganAtMs < account.countsFromMs) account.pending.add(leg.id);
-    }
   }
 
   /** A leg has ended, and the ledger has it: what was held is free again, and what it cost is spent. */
   end(leg: LegBegin, cost: LegCost): void {
-    this.#running.delete(leg.id);
     this.#release(leg.id);
     if (this.#accounts.size === 0 || leg.isCallersKey) return;
     this.#estimates.learn(leg, cost.nanoUsd);
+    if (cost.nanoUsd === 0) return;
     for (const [account, partition] of this.#matching(leg)) {
-      if (cost.nanoUsd > 0) this.#count(account, partition, { leg, nanoUsd: cost.nanoUsd });
-    }
-    this.#settle(leg.id);
-  }
-
-  #count(
-    account: Account,
-    partition: readonly string[],
-    { leg, nanoUsd }: { readonly leg: LegBegin; readonly nanoUsd: number },
-  ): void {
-    const counter = this.#counterOf(account, partition);
-    const isPast = leg.beganAtMs < account.countsFromMs || account.pending.has(leg.id);
-    if (isPast) counter.addPast(nanoUsd, leg.beganAtMs);
-    else counter.add(nanoUsd, leg.beganAtMs);
-    if (account.isRestored) this.#options.onCount(account, partition, counter);
-  }
-
-  #settle(legId: string): void {
-    for (const account of this.#accounts.values()) {
-      if (account.pending.delete(legId) && account.pending.size === 0) {
-        this.#options.onSettle(account);
-      }
+      const counter = this.#counterOf(account, partition);
+      counter.add(cost.nanoUsd, leg.beganAtMs);
+      if (account.isRestored) this.#options.onCount(account, partition, counter);
     }
   }
 

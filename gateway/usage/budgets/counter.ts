@@ -4,9 +4,9 @@ import { bucketMsOf, bucketOf, spanAt } from "./window.ts";
 /** What was spent under one budget, or one value of its partitions; nano-dollars. */
 export class Counter {
   readonly #budget: Budget;
-  /** What was counted as it ended, by the beginning of the bucket; a fixed window is one. */
+  /** What was counted since the ledger was asked, by the beginning of the bucket; a fixed window is one. */
   readonly #live = new Map<number, number>();
-  /** What the ledger counts: legs from before this budget. */
+  /** What the ledger counts. */
   readonly #past = new Map<number, number>();
   /** Held for legs that run. */
   reserved = 0;
@@ -28,7 +28,7 @@ export class Counter {
     this.#addTo(this.#live, nanoUsd, atMs);
   }
 
-  /** The same for a leg from before this budget, until the ledger says its sum. */
+  /** The ledger's sum of a bucket, by its beginning. */
   addPast(nanoUsd: number, atMs: number): void {
     this.#addTo(this.#past, nanoUsd, atMs);
   }
@@ -40,6 +40,12 @@ export class Counter {
     if (this.#said.has(threshold)) return true;
     this.#said.add(threshold);
     return false;
+  }
+
+  /** The ledger is asked: what was counted up to now will be in its answer. */
+  passOn(): void {
+    for (const [bucket, nanoUsd] of this.#live) this.#addTo(this.#past, nanoUsd, bucket);
+    this.#live.clear();
   }
 
   clearPast(): void {

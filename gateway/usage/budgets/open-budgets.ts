@@ -72,8 +72,8 @@ class OpenBudgets implements Budgets {
   readonly #sender: AlertSender;
   readonly #book: BudgetBook;
   readonly #stop = new AbortController();
-  /** Questions to the ledger by budget, one after the other, so that the last answer is the newest. */
-  readonly #questions = new Map<string, Promise<void>>();
+  /** To the ledger, under way. */
+  readonly #questions = new Set<Promise<void>>();
 
   constructor(options: BudgetsOptions) {
     const { clock, pricesOf, dataDirectory } = options;
@@ -93,7 +93,6 @@ class OpenBudgets implements Budgets {
       clock,
       pricesOf,
       onCount: (account, partition, counter) => this.#reach(account, partition, counter),
-      onSettle: (account) => this.#ask(account),
     });
     for (const budget of this.#store.budgets()) this.#takeUp(budget);
     for (const threshold of this.#store.owed()) this.#owe(threshold);
@@ -148,7 +147,7 @@ class OpenBudgets implements Budgets {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#sender.close(), ...this.#questions.values()]);
+    await Promise.all([this.#sender.close(), ...this.#questions]);
     this.#store.close();
   }
 
@@ -191,32 +190,27 @@ class OpenBudgets implements Budgets {
   }
 
   #ask(account: Account): void {
-    const { id } = account.budget;
-    const before = this.#questions.get(id) ?? Promise.resolve();
-    const work = before
-      .then(() => this.#restore(account))
+    const work = this.#restore(account)
       // Stopped in a pause.
       .catch(() => undefined)
-      .finally(() => {
-        if (this.#questions.get(id) === work) this.#questions.delete(id);
-      });
-    this.#questions.set(id, work);
+      .finally(() => this.#questions.delete(work));
+    this.#questions.add(work);
   }
 
   async #restore(account: Account): Promise<void> {
-    const { budget, countsFromMs } = account;
+    const { budget } = account;
     const { history, clock, onEvent } = this.#options;
     const { signal } = this.#stop;
     const bucketMs = bucketMsOf(budget);
-    const query = {
-      fromMs: spanAt(budget, clock()).startMs - (bucketMs ?? 0),
-      toMs: countsFromMs,
-      scope: budget.scope,
-      ...(bucketMs !== undefined && { bucketMs }),
-    };
     while (!signal.aborted) {
       try {
-        this.#book.restore(account, await history.sums(query, { signal }));
+        const take = this.#book.ask(account);
+        const query = {
+          fromMs: spanAt(budget, clock()).startMs - (bucketMs ?? 0),
+          scope: budget.scope,
+          ...(bucketMs !== undefined && { bucketMs }),
+        };
+        take(await history.sums(query, { signal }));
         return;
       } catch (cause) {
         if (signal.aborted) return;

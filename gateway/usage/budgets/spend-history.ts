@@ -3,17 +3,15 @@ import type { BudgetScope } from "./budget.ts";
 /** What budgets ask the ledger: what was spent before they began to count. */
 export interface SpendHistory {
   /**
-   * Sums of the costs of the legs that began in a time and have ended, callers' own provider keys left out. It sees every
-   * leg that had ended when it was asked, also one that is still on its way into the database.
+   * Sums of the costs of the legs that have ended before this call, exactly these, callers' own provider keys left out:
+   * who counts from now on misses none and counts none twice.
    */
   sums(query: SpendQuery, options: { readonly signal: AbortSignal }): Promise<readonly SpendSum[]>;
 }
 
 export interface SpendQuery {
-  /** Milliseconds since the epoch, of the leg's begin. */
+  /** Of the leg's begin, milliseconds since the epoch. */
   readonly fromMs: number;
-  /** Not included. */
-  readonly toMs: number;
   readonly scope: BudgetScope;
   /** One sum for each bucket of so many milliseconds (multiples of it since the epoch); absent: one for the whole time. */
   readonly bucketMs?: number;
