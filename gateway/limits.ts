@@ -39,6 +39,11 @@ export const detachGraceMaxMs: number = 60 * 60_000;
 /** Whole answers that pass through to third parties at once; each holds at most one request and one answer. */
 export const relaysInFlightMax = 5_000;
 
+/**
+ * A caller waits this long for an own model to start, unless its route says otherwise; then 503, while the start goes
+ * on. Proxies and SDKs in front give up soon after.
+ */
+export const startWaitMs: number = 5 * 60_000;
 /** A start that answers "busy" or refuses the connection is tried again on another slot this often. */
 export const startAttemptsMax = 6;
 /** Pause before the second try; it doubles each time (1.5 s in all): coglet frees a slot a moment after its answer. */

@@ -29,6 +29,7 @@ export function startHeaders(run: Run): Headers {
   const { served } = run;
   const named = {
     ...cacheHeaders(run),
+    ...run.wait.headers(),
     "x-byom-prediction": run.id,
     "cf-aig-log-id": run.id,
     ...legHeaders(run.journey),

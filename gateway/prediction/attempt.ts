@@ -7,6 +7,7 @@ import {
   acceptedRetryMs,
   startAttemptsMax,
   startRetryDelayMs,
+  startWaitMs,
   type Deadlines,
 } from "../limits.ts";
 import { cancelPrediction } from "../upstream/cancel.ts";
@@ -17,7 +18,7 @@ import type { FetchFile } from "../upstream/provider/fetch-file.ts";
 import { runOnProvider } from "../upstream/provider/run-provider.ts";
 import type { Target } from "../upstream/provider/target.ts";
 import { NotBegunError } from "../upstream/translate.ts";
-import type { Lease, Upstream } from "../upstream/upstream.ts";
+import type { Lease, Upstream, WaitPhase } from "../upstream/upstream.ts";
 import type { LegRun } from "./leg-run.ts";
 
 export interface AttemptServices {
@@ -59,7 +60,7 @@ export async function attempt(options: AttemptOptions): Promise<void> {
   const { provider, model } = target;
   if (leg.wire !== undefined) {
     const key = leg.run.request.providerKey ?? provider.key;
-    const pool = pools.get(new URL(provider.baseUrl).origin);
+    const pool = pools.get(new URL(provider.baseUrl).origin, leg.policy.deadlines.connectMs);
     await forwardStream({ leg, wire: leg.wire, provider, key, pool, deadlines });
     return;
   }
@@ -119,24 +120,40 @@ async function acquire(
   }
 }
 
-/** A start that takes longer than the route allows goes on, for the next call, and is not waited for. */
+/**
+ * A start that takes longer than the route allows goes on, for the next call, and is not waited for. An accepted
+ * prediction has nobody on the line: it waits as long as it takes, unless its route says otherwise.
+ */
 async function acquireOnce({ leg, upstream }: AttemptOptions, modelId: string): Promise<Lease> {
-  const { startMs } = leg.policy.deadlines;
-  const { version } = leg.candidate;
-  const versioned = version === undefined ? {} : { version };
-  if (startMs === undefined) {
-    return live(leg, await upstream.acquire(modelId, { signal: leg.signal, ...versioned }));
-  }
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(startTooLong(modelId, startMs)), startMs);
-  const signal = AbortSignal.any([leg.signal, late.signal]);
+  const { version, entry } = leg.candidate;
+  const { isRecorded } = leg.run.request;
+  const given = leg.policy.deadlines.startMs;
+  const startMs = given ?? (isRecorded ? undefined : startWaitMs);
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(leg.signal.reason);
+  let timer: NodeJS.Timeout | undefined;
+  const limit = (): void => {
+    if (startMs === undefined) return;
+    timer ??= setTimeout(() => stop.abort(startTooLong(entry.id, startMs)), startMs);
+  };
+  // Who finds a slot free needs no timer.
+  if (given !== undefined) limit();
+  const onPhase = (phase: WaitPhase): void => {
+    limit();
+    leg.run.wait.note(phase);
+  };
+  leg.signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return live(leg, await upstream.acquire(modelId, { signal, ...versioned }));
+    const signal = stop.signal;
+    const versioned = version === undefined ? {} : { version };
+    return live(leg, await upstream.acquire(modelId, { signal, onPhase, ...versioned }));
   } catch (error) {
-    if (late.signal.aborted && !leg.signal.aborted) throw late.signal.reason;
+    if (stop.signal.aborted && !leg.signal.aborted) throw stop.signal.reason;
     throw error;
   } finally {
+    leg.signal.removeEventListener("abort", onAbort);
     clearTimeout(timer);
+    leg.run.wait.end();
   }
 }
 
@@ -156,7 +173,7 @@ async function predictOn(
 ): Promise<void> {
   const { leg, lease, pools, deadlines } = options;
   const { run } = leg;
-  const pool = pools.get(lease.origin);
+  const pool = pools.get(lease.origin, leg.policy.deadlines.connectMs);
   // Two legs of one run may be with the same instance.
   const predictionId = leg.leg.begin.index === 0 ? run.id : leg.leg.begin.id;
   let cancelTimer: NodeJS.Timeout | undefined;

@@ -12,6 +12,7 @@ import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
 import type { EventLog } from "../stream/event-log.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
+import { StartWait } from "./start-wait.ts";
 import type { PredictionRecord, PredictionStatus, WebhookRequest } from "./store.ts";
 
 /** What a caller asked for. */
@@ -112,6 +113,8 @@ export class Run {
   readonly finished: Promise<Outcome>;
   status: PredictionStatus = "starting";
   served: Served | undefined;
+  /** For an instance. */
+  readonly wait: StartWait = new StartWait();
   /** Set once a run that may be cached knows where its answer comes from. */
   cached: Cached | undefined;
   startedAt: string | undefined;

@@ -18,6 +18,8 @@ export interface PumpOptions {
   readonly isSilent: boolean;
   /** What to tell on a silent line, such as `starting`. */
   readonly comment: () => string;
+  /** Calls when there is something new to tell, until what it returns is called. */
+  readonly watch?: (tell: () => void) => () => void;
   /** Clients that count events to come back count empty lines: a comment of a resumable stream has none. */
   readonly isResumable?: boolean;
   readonly deadlines: Pick<Deadlines, "keepAliveMs" | "stalledReaderMs">;
@@ -41,6 +43,7 @@ class Pump {
   readonly #reject: (error: unknown) => void;
   readonly #keepAlive: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
+  readonly #unwatch: (() => void) | undefined;
   readonly #onGone = (): void => this.#settle();
   #next: number;
   #isComplete: boolean;
@@ -60,6 +63,7 @@ class Pump {
     this.#isComplete = log.isEnded && from >= log.length;
     this.#keepAlive = setInterval(() => this.#comment(), options.deadlines.keepAliveMs);
     this.#unsubscribe = log.subscribe(() => this.#schedule());
+    this.#unwatch = options.watch?.(() => this.#comment());
   }
 
   start(): void {
@@ -171,6 +175,7 @@ class Pump {
     clearInterval(this.#keepAlive);
     clearTimeout(this.#stalled);
     this.#unsubscribe();
+    this.#unwatch?.();
     this.#options.signal.removeEventListener("abort", this.#onGone);
     this.#options.response.off("close", this.#onGone);
     if (error === undefined) this.#resolve();

@@ -32,10 +32,12 @@ export async function sendFrames(options: SendFramesOptions): Promise<void> {
   };
   const comment = (): void => {
     open();
-    if (!response.writableNeedDrain) response.write(": keep-alive\n\n");
+    if (response.writableNeedDrain) return;
+    response.write(`: ${run.wait.comment() ?? "keep-alive"}\n\n`);
   };
   const commit = setTimeout(comment, deadlines.commitMs);
   const keepAlive = setInterval(comment, deadlines.keepAliveMs);
+  const unwatch = run.wait.subscribe(() => isOpen && comment());
   try {
     for await (const frame of frames) {
       if (response.destroyed) return;
@@ -50,6 +52,7 @@ export async function sendFrames(options: SendFramesOptions): Promise<void> {
   } finally {
     clearTimeout(commit);
     clearInterval(keepAlive);
+    unwatch();
     detach();
   }
 }
