@@ -7,6 +7,7 @@ import { sendJson, startHeaders, type Headers } from "../http/respond.ts";
 import { scanFields, type Fields } from "../http/scan-json.ts";
 import { noteJourney } from "../http/call-journeys.ts";
 import { callFacts, findCallable } from "../prediction/start.ts";
+import type { Run } from "../prediction/run.ts";
 import { waitForCaller } from "../prediction/wait.ts";
 import type { FoundModel } from "../catalog/find.ts";
 import { legHeaders } from "../route/leg-headers.ts";
@@ -32,11 +33,13 @@ export async function passThrough(
   options: {
     readonly format: WireFormat;
     readonly body: Buffer;
-    /** A failure in the middle of a stream, as this shape says it. */
-    readonly renderFailure: (failure: GatewayError) => string;
+    /** A failure in the middle of a stream, as this shape says it, after so many events. */
+    readonly renderFailure: (failure: GatewayError, position: number) => string;
+    /** A stream begins. */
+    readonly onRun?: (run: Run) => void;
   },
 ): Promise<boolean> {
-  const { format, body, renderFailure } = options;
+  const { format, body, renderFailure, onRun } = options;
   const fields = scanFields(body, scanned);
   const modelId = fields === undefined ? undefined : textAt(body, fields, "model");
   if (fields === undefined || modelId === undefined) return false;
@@ -50,8 +53,9 @@ export async function passThrough(
   }
   const wire = wireRequest({ call, format, body, fields, model: target.model });
   const cache = askCache(call, { model, content: { wire }, policy: model.policy?.cache });
-  if (wire.isStreamed) await answerStream(call, services, { model, wire, cache, renderFailure });
-  else if (cache !== undefined) await answerShared(call, services, { model, wire, cache });
+  if (wire.isStreamed) {
+    await answerStream(call, services, { model, wire, cache, renderFailure, onRun });
+  } else if (cache !== undefined) await answerShared(call, services, { model, wire, cache });
   else await answerWhole(call, services, { model, wire, target });
   return true;
 }
@@ -63,10 +67,11 @@ async function answerStream(
     readonly model: FoundModel;
     readonly wire: WireRequest;
     readonly cache: CacheAsk | undefined;
-    readonly renderFailure: (failure: GatewayError) => string;
+    readonly renderFailure: (failure: GatewayError, position: number) => string;
+    readonly onRun: ((run: Run) => void) | undefined;
   },
 ): Promise<void> {
-  const { model, wire, cache, renderFailure } = options;
+  const { model, wire, cache, renderFailure, onRun } = options;
   const run = services.runner.start({
     ...callFacts(call, services, model),
     ...(cache !== undefined && { cache }),
@@ -77,6 +82,7 @@ async function answerStream(
     isRecorded: false,
   });
   noteJourney(call.response, run.journey);
+  onRun?.(run);
   await follow({
     run,
     response: call.response,
@@ -85,7 +91,7 @@ async function answerStream(
       render: (event) => {
         if (event.kind === "raw") return event.data;
         const failure = run.outcome?.failure;
-        return failure === undefined ? undefined : renderFailure(failure);
+        return failure === undefined ? undefined : renderFailure(failure, event.index);
       },
     }),
     deadlines: services.deadlines,

@@ -1,6 +1,6 @@
 import { chatInput } from "../../../chat/input.ts";
 import { GatewayError } from "../../../errors.ts";
-import { readJsonObject } from "../../../http/body.ts";
+import { parseJsonObject, readBody } from "../../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../../http/call.ts";
 import { sendJson, startHeaders } from "../../../http/respond.ts";
 import { randomId } from "../../../ids.ts";
@@ -8,11 +8,13 @@ import type { Run } from "../../../prediction/run.ts";
 import { findCallable, startRun } from "../../../prediction/start.ts";
 import { waitForCaller } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
+import { passThrough } from "../../pass-through.ts";
 import { isStreamed } from "../chat.ts";
 import { responseBody } from "./body.ts";
 import { responseFrames } from "./frames.ts";
 import { chatMessages, parseInput } from "./items.ts";
 import { responseEnd, type ResponseKeeper } from "./keeper.ts";
+import { failureEvent, mayPass } from "./passed.ts";
 import { parseResponseFacts, responseChat } from "./request.ts";
 import type { StoredResponse } from "./store.ts";
 
@@ -23,7 +25,10 @@ export async function createResponse(
   keeper: ResponseKeeper,
 ): Promise<void> {
   allowMethods(call, "POST");
-  const body = await readJsonObject(call.request);
+  const bytes = await readBody(call.request);
+  const passes = mayPass(bytes) && (await pass(call, services, { keeper, bytes }));
+  if (passes) return;
+  const body = parseJsonObject(bytes);
   const facts = parseResponseFacts(body);
   const isStream = isStreamed(body);
   const model = findCallable(call, services, facts.model);
@@ -58,6 +63,20 @@ export async function createResponse(
   if (isStream) await stream(call, services, { response, run });
   else if (facts.isBackground) sendJson(call.response, { body: responseBody(response, "queued") });
   else await complete(call, { response, run, kept });
+}
+
+/** False for a model that no provider of the same shape serves. */
+function pass(
+  call: Call,
+  services: Services,
+  { keeper, bytes }: { readonly keeper: ResponseKeeper; readonly bytes: Buffer },
+): Promise<boolean> {
+  return passThrough(call, services, {
+    format: "responses",
+    body: bytes,
+    renderFailure: failureEvent,
+    onRun: (run) => keeper.passed.note(run, call.key),
+  });
 }
 
 /** Accepted means not lost: what cannot be kept is not begun. */

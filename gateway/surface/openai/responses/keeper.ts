@@ -8,6 +8,7 @@ import type { PredictionRunner } from "../../../prediction/runner.ts";
 import type { PredictionRecord, PredictionStore } from "../../../prediction/store.ts";
 import { ResponseEvents } from "./events.ts";
 import { predictionOfItem, type FindItem, type Item } from "./items.ts";
+import { PassedResponses } from "./passed.ts";
 import { responseChat } from "./request.ts";
 import type { ResponseEnd, ResponseStore, StoredResponse } from "./store.ts";
 
@@ -33,6 +34,8 @@ interface Running {
 
 /** The responses that run and those that are kept, in one view. */
 export class ResponseKeeper {
+  /** Those that are not kept, but whose streams can be read again while their runs are known. */
+  readonly passed: PassedResponses = new PassedResponses();
   readonly #options: KeeperOptions;
   readonly #running = new Map<string, Running>();
 

@@ -1,11 +1,13 @@
 import { GatewayError } from "../../../errors.ts";
 import type { Call, Services } from "../../../http/call.ts";
 import { sendJson } from "../../../http/respond.ts";
+import type { Run } from "../../../prediction/run.ts";
 import { holdFor } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
 import { responseBody } from "./body.ts";
 import { lastFrame, replayFrames, responseFrames } from "./frames.ts";
 import type { ResponseKeeper } from "./keeper.ts";
+import { passedFrames } from "./passed.ts";
 import type { ResponseEnd, StoredResponse } from "./store.ts";
 
 /** `GET /v1/responses/{id}`, also `?stream=true&starting_after=N`. */
@@ -14,8 +16,15 @@ export async function readResponse(
   services: Services,
   options: { readonly keeper: ResponseKeeper; readonly id: string },
 ): Promise<void> {
+  const isStream = call.query.get("stream") === "true";
+  const passedId = isStream ? options.keeper.passed.find(options.id, call.key) : undefined;
+  const passed = passedId === undefined ? undefined : services.runner.find(passedId);
+  if (passed !== undefined) {
+    await streamPassed(call, services, passed);
+    return;
+  }
   const response = await options.keeper.get(options.id, call.key);
-  if (call.query.get("stream") === "true") await streamResponse(call, services, response);
+  if (isStream) await streamResponse(call, services, response);
   else sendJson(call.response, { body: currentBody(services, response) });
 }
 
@@ -88,6 +97,19 @@ export async function listInputItems(
       last_id: data.at(-1)?.["id"] ?? null,
       has_more: afterAt + 1 + limit < items.length,
     },
+  });
+}
+
+/** The provider's own events again, from after the last one that the reader has. */
+async function streamPassed(call: Call, services: Services, run: Run): Promise<void> {
+  const after = wholeNumber(call, "starting_after");
+  await follow({
+    run,
+    response: call.response,
+    renderer: passedFrames(run, after),
+    deadlines: services.deadlines,
+    commitOn: "any",
+    signal: call.signal,
   });
 }
 
