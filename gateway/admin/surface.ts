@@ -7,6 +7,9 @@ import { aliasRoutes, priceRoutes } from "./alias-price-routes.ts";
 import { catalogRoutes } from "./catalog-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { providerRoutes } from "./provider-routes.ts";
+import { limitRoutes } from "./limit-routes.ts";
+import { routeRoutes } from "./route-routes.ts";
+import { spendRoutes } from "./spend-routes.ts";
 import { matchPath, type Administration, type AdminRoute } from "./route.ts";
 
 export const adminRoutes: readonly AdminRoute[] = [
@@ -15,10 +18,22 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...priceRoutes,
   ...providerRoutes,
   ...logRoutes,
+  ...routeRoutes,
+  ...limitRoutes,
+  ...spendRoutes,
 ];
 
 /** Folders of `/api/v1` that are the gateway's; the others are somebody else's. */
-const folders: ReadonlySet<string> = new Set(["catalog", "aliases", "prices", "providers", "logs"]);
+const folders: ReadonlySet<string> = new Set([
+  "catalog",
+  "aliases",
+  "prices",
+  "providers",
+  "logs",
+  "routes",
+  "limits",
+  "spend",
+]);
 
 /** The administration of catalog and providers, in the shapes of the platform's own API. */
 export function createAdminSurface(

@@ -8,13 +8,14 @@ import type { KeyIdentity, Keys } from "../keys/keys.ts";
 import type { FileStore } from "../prediction/files.ts";
 import type { PredictionRunner } from "../prediction/runner.ts";
 import type { Relays } from "../prediction/relays.ts";
+import type { Breakers } from "../route/breaker.ts";
 import type { Router } from "../route/dynamic/router.ts";
 import type { PredictionStore } from "../prediction/store.ts";
 import type { ResponseKeeper } from "../surface/openai/responses/keeper.ts";
 import type { Journal } from "../stream/journal.ts";
 import type { StreamTokens } from "../stream/token.ts";
 import type { OpenTelemetry } from "../telemetry/open-telemetry.ts";
-import type { Accounts } from "../usage/accounts.ts";
+import type { OpenAccounts } from "../usage/open-accounts.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Deployments } from "../upstream/deployments.ts";
@@ -32,6 +33,8 @@ export interface Services {
   readonly relays: Relays;
   /** Routes as data, and the limits of calls. */
   readonly router: Router;
+  /** How upstreams have answered lately. */
+  readonly breakers: Breakers;
   /** Streams that can be read again. */
   readonly journal: Journal;
   readonly predictions: PredictionStore;
@@ -45,7 +48,7 @@ export interface Services {
   /** Answers that stand for later calls. */
   readonly cache: AnswerCache;
   /** Budgets and the ledger. */
-  readonly accounts: Accounts & { close(): Promise<void> };
+  readonly accounts: OpenAccounts;
   /** Logs, spans and metrics. */
   readonly telemetry: OpenTelemetry;
   /** Private hosts to which a caller's URL may lead (`url-guard.ts`). */
