@@ -1,6 +1,7 @@
 import type { LeaseStart } from "./upstream/upstream.ts";
 import type { PredictionStatus } from "./prediction/store.ts";
 import type { GatewayErrorCode } from "./errors.ts";
+import type { BreakerView } from "./route/breaker.ts";
 import type { Usage } from "./usage/usage.ts";
 
 /** What the gateway reports while it works; nothing here is needed for its function. */
@@ -67,6 +68,8 @@ export type GatewayEvent =
       readonly error?: string;
     }
   | { readonly type: "budget-restore-fail"; readonly budget: string; readonly cause: unknown }
+  /** An upstream is left alone for a while, tried again, or back. */
+  | { readonly type: "breaker-change"; readonly upstream: BreakerView }
   | { readonly type: "webhook-fail"; readonly cause: unknown }
   /** The disk refuses the cache's answers; they are kept in memory. */
   | { readonly type: "cache-fail"; readonly cause: unknown }

@@ -11,6 +11,7 @@ import { openFileStore } from "./prediction/files.ts";
 import { keepBounds } from "./prediction/retention.ts";
 import { PredictionRunner } from "./prediction/runner.ts";
 import { Relays } from "./prediction/relays.ts";
+import { Breakers } from "./route/breaker.ts";
 import type { PredictionRecord } from "./prediction/store.ts";
 import { Journal } from "./stream/journal.ts";
 import { openRouter } from "./route/dynamic/open-router.ts";
@@ -58,7 +59,7 @@ export function createServices(
     clock,
     onEvent,
   });
-  const accounts = openAccounts({ dataDirectory, clock });
+  const accounts = openAccounts({ dataDirectory, clock, onEvent });
   const telemetry = openTelemetry({
     dataDirectory,
     clock,
@@ -70,7 +71,21 @@ export function createServices(
     clock,
     onFail: (cause) => onEvent({ type: "cache-fail", cause }),
   });
-  const relays = new Relays({ pools, deadlines, clock, idSource, onEvent, accounts, telemetry });
+  const breakers = new Breakers({
+    clock,
+    onChange: (upstream) => onEvent({ type: "breaker-change", upstream }),
+  });
+  const relays = new Relays({
+    pools,
+    deadlines,
+    clock,
+    idSource,
+    onEvent,
+    accounts,
+    telemetry,
+    breakers,
+    policy: options.policy,
+  });
   const runner: PredictionRunner = new PredictionRunner({
     upstream,
     providers,
@@ -89,6 +104,8 @@ export function createServices(
     cache,
     accounts,
     telemetry,
+    breakers,
+    policy: options.policy,
   });
   return {
     upstream,
@@ -109,6 +126,7 @@ export function createServices(
     cache,
     accounts,
     telemetry,
+    breakers,
     allowedHosts,
     deadlines,
     clock,

@@ -20,7 +20,7 @@ export interface AccountsOptions {
 export interface OpenAccounts extends Accounts {
   readonly ledger: Ledger;
   /** As it is charged. */
-  costOf(leg: LegBegin, end: LegEnd): LegCost;
+  readonly costOf: (leg: LegBegin, end: LegEnd) => LegCost;
   close(): Promise<void>;
 }
 
