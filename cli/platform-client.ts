@@ -11,6 +11,8 @@ export interface PlatformClient {
   readonly access: PlatformAccess;
   /** One JSON answer. `path` begins with `/`. */
   call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  /** An answer that is not JSON, such as CSV. */
+  text(path: string): Promise<string>;
   /** One event a line while the work goes on; resolves with the last one. */
   follow(path: string, body: unknown, onEvent: (event: unknown) => void): Promise<unknown>;
 }
@@ -42,6 +44,12 @@ export async function connectPlatform(context: Context): Promise<PlatformClient>
       const text = await response.body.text();
       if (response.statusCode >= 400) throw platformError(response.statusCode, text);
       return text === "" ? undefined : JSON.parse(text);
+    },
+    text: async (path) => {
+      const response = await send("GET", path, undefined, "*/*");
+      const text = await response.body.text();
+      if (response.statusCode >= 400) throw platformError(response.statusCode, text);
+      return text;
     },
     follow: async (path, body, onEvent) => {
       const response = await send("POST", path, body, "application/x-ndjson");

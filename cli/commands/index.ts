@@ -162,6 +162,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./keys.ts")).keysRevoke,
   },
   {
+    name: "spend",
+    summary: "what was spent, by model, key, provider, day, or any metadata of the calls",
+    load: async () => (await import("./spend.ts")).spend,
+  },
+  {
+    name: "spend settle",
+    summary: "say what legs cost that a kill of the platform interrupted, by their provider's list",
+    load: async () => (await import("./spend-settle.ts")).spendSettle,
+  },
+  {
     name: "providers list",
     aliases: ["providers"],
     summary: "third-party providers, without their keys",
