@@ -55,6 +55,7 @@ export function openAdministration(
       providers,
       bundled: options.bundled ?? bundledModels,
       ...(file === undefined ? {} : { bundledChoice: file.bundled }),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
     return { catalog, store, providers, close: () => store.close() };
   } catch (error) {

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 
 import { AnswerCache } from "./cache/answer-cache.ts";
+import type { Dispatcher } from "undici";
+
 import type { OnGatewayEvent } from "./events.ts";
 import type { GatewayOptions } from "./gateway.ts";
 import type { Services } from "./http/call.ts";
@@ -23,9 +25,10 @@ import { predictionBody } from "./surface/replicate/prediction.ts";
 import { openTelemetry } from "./telemetry/open-telemetry.ts";
 import { watchCalls } from "./telemetry/watch.ts";
 import { openAccounts } from "./usage/open-accounts.ts";
+import { pricesOfLegs } from "./usage/prices.ts";
 import type { Pools } from "./upstream/pools.ts";
 import { createFetchFile } from "./upstream/provider/fetch-file.ts";
-import { webhookLimits } from "./webhook/limits.ts";
+import { webhookLimits, type WebhookLimits } from "./webhook/limits.ts";
 import { openWebhookSecret } from "./webhook/secret.ts";
 import { Webhooks, type WebhooksOptions } from "./webhook/webhooks.ts";
 
@@ -59,7 +62,7 @@ export function createServices(
     clock,
     onEvent,
   });
-  const accounts = openAccounts({ dataDirectory, clock, onEvent });
+  const accounts = openMoney(options, { webhookSecret, allowedHosts, deadlines, clock, onEvent });
   const telemetry = openTelemetry({
     dataDirectory,
     clock,
@@ -153,22 +156,50 @@ function openResponses(
   });
 }
 
+function openMoney(
+  { dataDirectory, catalog, webhookLimits: limits }: GatewayOptions,
+  parts: Pick<Services, "allowedHosts" | "deadlines" | "clock" | "webhookSecret"> & {
+    readonly onEvent: OnGatewayEvent;
+  },
+): Services["accounts"] {
+  const { allowedHosts, deadlines, webhookSecret, clock, onEvent } = parts;
+  return openAccounts({
+    dataDirectory,
+    clock,
+    onEvent,
+    pricesOf: pricesOfLegs(catalog),
+    alerts: {
+      webhookSecret,
+      dispatcher: createWebhookDispatcher({ webhookLimits: limits }, { allowedHosts, deadlines }),
+      ...(limits !== undefined && { webhookLimits: limits }),
+    },
+  });
+}
+
 function openWebhooks(
   { predictions, webhookLimits: limits }: GatewayOptions,
   parts: Pick<WebhooksOptions, "secret" | "current" | "render" | "clock" | "onEvent"> &
     Pick<Services, "allowedHosts" | "deadlines">,
 ): Webhooks {
   const { allowedHosts, deadlines, ...rest } = parts;
-  const { perOriginMax: connections } = { ...webhookLimits, ...limits };
   return new Webhooks({
     predictions,
-    dispatcher: createGuardedDispatcher({
-      allow: allowedHosts,
-      connections,
-      connectMs: deadlines.connectMs,
-    }),
+    dispatcher: createWebhookDispatcher({ webhookLimits: limits }, { allowedHosts, deadlines }),
     ...rest,
     ...(limits === undefined ? {} : { limits }),
+  });
+}
+
+/** Connects only to where an URL that somebody gave may lead. */
+function createWebhookDispatcher(
+  { webhookLimits: limits }: { readonly webhookLimits?: Partial<WebhookLimits> | undefined },
+  { allowedHosts, deadlines }: Pick<Services, "allowedHosts" | "deadlines">,
+): Dispatcher {
+  const { perOriginMax: connections } = { ...webhookLimits, ...limits };
+  return createGuardedDispatcher({
+    allow: allowedHosts,
+    connections,
+    connectMs: deadlines.connectMs,
   });
 }
 

@@ -3,9 +3,11 @@ import { GatewayError } from "../errors.ts";
 import type { RenderedError, Services, Surface } from "../http/call.ts";
 import { sendTagged } from "../http/tagged.ts";
 import { authorize } from "../keys/authorize.ts";
-import { aliasRoutes, priceRoutes } from "./alias-price-routes.ts";
+import { aliasRoutes } from "./alias-routes.ts";
+import { budgetRoutes } from "./budget-routes.ts";
 import { catalogRoutes } from "./catalog-routes.ts";
 import { logRoutes } from "./log-routes.ts";
+import { priceRoutes } from "./price-routes.ts";
 import { providerRoutes } from "./provider-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { routeRoutes } from "./route-routes.ts";
@@ -21,6 +23,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...routeRoutes,
   ...limitRoutes,
   ...spendRoutes,
+  ...budgetRoutes,
 ];
 
 /** Folders of `/api/v1` that are the gateway's; the others are somebody else's. */
@@ -33,6 +36,9 @@ const folders: ReadonlySet<string> = new Set([
   "routes",
   "limits",
   "spend",
+  "budgets",
+  "price-history",
+  "hardware-prices",
 ]);
 
 /** The administration of catalog and providers, in the shapes of the platform's own API. */

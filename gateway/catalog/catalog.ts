@@ -1,7 +1,9 @@
 import type { Providers } from "../upstream/provider/providers.ts";
 import type { BundledChoice } from "../upstream/provider/provider-file.ts";
-import type { Catalog, CatalogEntry, EntryOrigin } from "./entry.ts";
+import type { Catalog, CatalogEntry, EntryOrigin, Price } from "./entry.ts";
 import { withMetadata } from "./own-metadata.ts";
+import { Pricing, type PriceQuery } from "./pricing.ts";
+import { ownProvider } from "../route/candidate.ts";
 import {
   listedModel,
   upstreamKey,
@@ -18,6 +20,8 @@ export interface GatewayCatalog extends Catalog {
   isOwn(modelId: string): boolean;
   /** Other names of a model. */
   aliasesOf(modelId: string): readonly string[];
+  /** What a model costs at a provider and a time; undefined: no price is known. */
+  pricesOf(query: PriceQuery): readonly Price[] | undefined;
 }
 
 /**
@@ -32,19 +36,30 @@ export function createGatewayCatalog(options: {
   readonly bundled: readonly ThirdPartyModel[];
   /** Default: all, since callers may bring keys of their own. */
   readonly bundledChoice?: BundledChoice;
+  /** Milliseconds since the epoch; default: the system's. */
+  readonly clock?: () => number;
 }): GatewayCatalog {
-  const { own, store } = options;
+  const { own, store, clock = Date.now } = options;
   let view: View | undefined;
   const current = (): View => {
     const revision = store.revision();
-    if (view?.revision !== revision) view = createView(options, revision);
+    // A price that was set for later takes effect by itself.
+    if (view?.revision !== revision || clock() >= view.pricing.untilMs) {
+      view = createView(options, revision, clock());
+    }
     return view;
   };
   const decorate = (entry: CatalogEntry): CatalogEntry => {
-    const { decorated } = current();
+    const { decorated, pricing, nowMs } = current();
     const known = decorated.get(entry);
     if (known !== undefined) return known;
-    const prices = store.prices.get(entry.id);
+    const { id } = entry;
+    const prices = pricing.pricesOf({
+      model: id,
+      provider: ownProvider,
+      upstreamModel: id,
+      atMs: nowMs,
+    });
     const described = withMetadata(entry, store.metadata.get(entry.id));
     const result = prices === undefined ? described : { ...described, prices };
     decorated.set(entry, result);
@@ -76,6 +91,7 @@ export function createGatewayCatalog(options: {
     },
     isOwn: (modelId) => own.get(modelId) !== undefined,
     aliasesOf: (modelId) => current().aliases.get(modelId) ?? [],
+    pricesOf: (query) => current().pricing.pricesOf(query),
   };
 }
 
@@ -90,30 +106,62 @@ interface View {
   readonly aliases: ReadonlyMap<string, readonly string[]>;
   /** Own models with metadata and prices, by the plain entry. */
   readonly decorated: WeakMap<CatalogEntry, CatalogEntry>;
+  readonly pricing: Pricing;
+  /** When it was made, milliseconds since the epoch. */
+  readonly nowMs: number;
 }
 
 type ViewOptions = Parameters<typeof createGatewayCatalog>[0];
 
-function createView(options: ViewOptions, revision: number): View {
+function createView(options: ViewOptions, revision: number, nowMs: number): View {
   const { store } = options;
+  const known = publicModels(options);
+  const pricing = new Pricing({
+    own: options.own,
+    books: store.prices,
+    providers: options.providers,
+    lists: listPrices(options, known),
+    nowMs,
+  });
   const models = new Map<string, CatalogEntry>();
   const add = (model: ThirdPartyModel, origin: EntryOrigin): void => {
-    if (models.has(model.id)) return;
-    const prices = store.prices.get(model.id);
+    const [first] = model.upstreams;
+    if (models.has(model.id) || first === undefined) return;
+    const { provider, model: upstreamModel } = first;
+    const prices = pricing.pricesOf({ model: model.id, provider, upstreamModel, atMs: nowMs });
     models.set(
       model.id,
       thirdPartyEntry(prices === undefined ? model : { ...model, prices }, origin),
     );
   };
   for (const [, model] of store.models.entries()) add(model, "added");
-  for (const { model, origin } of publicModels(options)) {
+  for (const { model, origin } of known) {
     if (!store.hidden.has(model.id)) add(model, origin);
   }
   const aliases = new Map<string, string[]>();
   for (const [alias, { model }] of store.aliases.entries()) {
     aliases.set(model, [...(aliases.get(model) ?? []), alias]);
   }
-  return { revision, models, list: [...models.values()], aliases, decorated: new WeakMap() };
+  const list = [...models.values()];
+  return { revision, models, list, aliases, decorated: new WeakMap(), pricing, nowMs };
+}
+
+/** The prices of the lists: a bundled or listed one holds at the provider whose list it is, an added one at all. */
+function listPrices(
+  { store }: ViewOptions,
+  known: readonly PublicModel[],
+): { byUpstream: Map<string, readonly Price[]>; added: Map<string, readonly Price[]> } {
+  const byUpstream = new Map<string, readonly Price[]>();
+  for (const { model } of known) {
+    const [first] = model.upstreams;
+    if (first === undefined || model.prices === undefined) continue;
+    const key = upstreamKey(first.provider, first.model);
+    if (!byUpstream.has(key)) byUpstream.set(key, model.prices);
+  }
+  const added = store.models
+    .entries()
+    .flatMap(([id, { prices }]) => (prices === undefined ? [] : [[id, prices] as const]));
+  return { byUpstream, added: new Map(added) };
 }
 
 interface PublicModel {

@@ -13,11 +13,13 @@ export function parseUsd(text: string): number | undefined {
   return nano > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(nano);
 }
 
-/** Nano-dollars as decimal US dollars without zeros at the end: `1500000000` is `1.5`. */
+/** Whole nano-dollars as decimal US dollars without zeros at the end: `1500000000` is `1.5`. */
 export function formatUsd(nanoUsd: number | bigint): string {
   const sign = nanoUsd < 0 ? "-" : "";
   const whole = typeof nanoUsd === "number" ? Math.trunc(nanoUsd) : nanoUsd;
-  const digits = String(whole).replace("-", "").padStart(decimals + 1, "0");
+  const digits = String(whole)
+    .replace("-", "")
+    .padStart(decimals + 1, "0");
   const fraction = digits.slice(-decimals).replace(/0+$/, "");
   return `${sign}${digits.slice(0, -decimals)}${fraction === "" ? "" : `.${fraction}`}`;
 }

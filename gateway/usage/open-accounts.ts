@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { OnGatewayEvent } from "../events.ts";
 import type { LegBegin, LegEnd } from "../route/leg.ts";
 import type { Accounts, LegCost } from "./accounts.ts";
+import { ledgerHistory } from "./budgets/ledger-history.ts";
+import { openBudgets, type Budgets, type BudgetsOptions } from "./budgets/open-budgets.ts";
 import { openLedger, type Ledger } from "./ledger/ledger.ts";
 import { costOfLeg, type LegPrices } from "./meter.ts";
 
@@ -14,11 +16,14 @@ export interface AccountsOptions {
   /** What a leg is charged by: the prices that held when it began; default: none is known. */
   readonly pricesOf?: (leg: LegBegin) => LegPrices;
   readonly onEvent?: OnGatewayEvent;
+  /** How the budgets' alerts are sent. */
+  readonly alerts: Pick<BudgetsOptions, "dispatcher" | "webhookSecret" | "webhookLimits">;
 }
 
 /** The money of the calls, opened: what the administration asks it beside what the calls tell it. */
 export interface OpenAccounts extends Accounts {
   readonly ledger: Ledger;
+  readonly budgets: Budgets;
   /** As it is charged. */
   readonly costOf: (leg: LegBegin, end: LegEnd) => LegCost;
   close(): Promise<void>;
@@ -31,17 +36,34 @@ export function openAccounts(options: AccountsOptions): OpenAccounts {
     clock,
     ...(onEvent !== undefined && { onEvent }),
   });
+  const budgets = openBudgets({
+    dataDirectory,
+    clock,
+    pricesOf,
+    history: ledgerHistory(ledger),
+    onEvent: onEvent ?? (() => undefined),
+    ...options.alerts,
+  });
+  ledger.onSettled((leg, cost) => budgets.end(leg, cost));
   const costOf = (leg: LegBegin, end: LegEnd): LegCost => costOfLeg(leg, end, pricesOf(leg));
   return {
     ledger,
     costOf,
-    admit: () => undefined,
-    begin: (leg) => ledger.begin(leg),
+    budgets,
+    admit: (facts) => budgets.admit(facts),
+    begin(leg) {
+      budgets.begin(leg);
+      ledger.begin(leg);
+    },
     end(leg, end) {
       const cost = costOf(leg, end);
       ledger.end(leg, end, cost);
+      budgets.end(leg, cost);
       return cost;
     },
-    close: () => ledger.close(),
+    async close() {
+      await budgets.close();
+      await ledger.close();
+    },
   };
 }

@@ -6,11 +6,11 @@ import {
   type ProviderConfig,
 } from "../../upstream/provider/provider-config.ts";
 import { sealedSecretSchema, type SealedSecret } from "../../upstream/provider/secret-box.ts";
-import type { Price } from "../entry.ts";
 import { ownMetadataSchema, type OwnMetadata } from "../own-metadata.ts";
+import { priceBookSchema, type PriceBook } from "../price-book.ts";
 import { priceSheetSchema, type PriceSheet } from "../sheet/sheet.ts";
 import { thirdPartyModelSchema, type ThirdPartyModel } from "../third-party.ts";
-import { aliasSchema, hiddenSchema, pricesSchema, type Alias, type Hidden } from "./records.ts";
+import { aliasSchema, hiddenSchema, type Alias, type Hidden } from "./records.ts";
 import { openDatabase, transaction } from "./database.ts";
 import { openTable, type Table } from "./table.ts";
 
@@ -21,8 +21,8 @@ export interface CatalogStore {
   /** Bundled models that were removed, by model id. */
   readonly hidden: Table<Hidden>;
   readonly aliases: Table<Alias>;
-  /** Prices that replace those of an entry, own models' too, by model id. */
-  readonly prices: Table<readonly Price[]>;
+  /** Prices that replace those of an entry, own models' too, by model id, with their history. */
+  readonly prices: Table<PriceBook>;
   /** What is said about own models beyond what their images say, by model id. */
   readonly metadata: Table<OwnMetadata>;
   readonly providers: Table<ProviderConfig>;
@@ -65,7 +65,7 @@ export function openCatalogStore(options: {
       models: openTable({ ...shared, name: "models", schema: thirdPartyModelSchema }),
       hidden: openTable({ ...shared, name: "hidden", schema: hiddenSchema }),
       aliases: openTable({ ...shared, name: "aliases", schema: aliasSchema }),
-      prices: openTable({ ...shared, name: "prices", schema: pricesSchema }),
+      prices: openTable({ ...shared, name: "prices", schema: priceBookSchema }),
       metadata: openTable({ ...shared, name: "metadata", schema: ownMetadataSchema }),
       providers: openTable({ ...shared, name: "providers", schema: providerConfigSchema }),
       secrets: openTable({ ...shared, name: "secrets", schema: sealedSecretSchema }),

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Dispatcher } from "undici";
@@ -78,6 +79,7 @@ class OpenBudgets implements Budgets {
   constructor(options: BudgetsOptions) {
     const { clock, pricesOf, dataDirectory } = options;
     this.#options = options;
+    mkdirSync(dataDirectory, { recursive: true });
     this.#store = openBudgetStore(join(dataDirectory, "budgets.db"), clock);
     this.#sender = new AlertSender({
       secret: options.webhookSecret,
