@@ -62,6 +62,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #totalTimer: NodeJS.Timeout | undefined;
   #status = 0;
+  #headers: Record<string, string | string[] | undefined> = {};
   #scanner: SseScanner | undefined;
   #body: Buffer[] = [];
   #bodyBytes = 0;
@@ -103,6 +104,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
+    this.#headers = headers;
     const contentType = String(headers["content-type"] ?? "");
     if (status === 200 && contentType.startsWith("text/event-stream")) {
       this.#scanner = createSseScanner({
@@ -165,7 +167,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #finishWhole(): void {
     const body = Buffer.concat(this.#body);
-    if (this.#status !== 200) throw translateAnswer(this.#status, body);
+    if (this.#status !== 200) throw translateAnswer(this.#status, body, this.#headers);
     const text = body.toString("utf8");
     let answer: { readonly output?: unknown; readonly status?: unknown };
     try {

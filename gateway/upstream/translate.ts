@@ -1,5 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import type { InputProblem } from "../catalog/validate-input.ts";
+import { retryAfterDefaultMs } from "../limits.ts";
+import { retryAfterOf } from "./provider/failure.ts";
 
 /** The instance certainly did not begin this prediction, so it may be tried again elsewhere. */
 export class NotBegunError extends Error {
@@ -14,7 +16,11 @@ export class NotBegunError extends Error {
 }
 
 /** coglet's answers other than 200 (its status codes are listed in the container's HTTP API). */
-export function translateAnswer(status: number, body: Buffer): Error {
+export function translateAnswer(
+  status: number,
+  body: Buffer,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Error {
   const message = messageOf(body);
   switch (status) {
     case 406:
@@ -28,6 +34,15 @@ export function translateAnswer(status: number, body: Buffer): Error {
         upstreamStatus: status,
         problems: problemsOf(body),
       });
+    // coglet never says so; a proxy before it may.
+    case 429: {
+      const upstreamRetryAfterMs = retryAfterOf({ headers, body: undefined });
+      return new GatewayError("rate_limited", `The model's server limits its calls: ${message}`, {
+        upstreamStatus: status,
+        retryAfterMs: upstreamRetryAfterMs ?? retryAfterDefaultMs,
+        ...(upstreamRetryAfterMs !== undefined && { upstreamRetryAfterMs }),
+      });
+    }
     default:
       return new GatewayError("upstream_failed", `The model answered ${status}: ${message}`, {
         upstreamStatus: status,

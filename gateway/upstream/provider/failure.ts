@@ -142,7 +142,10 @@ function isKeyRefused(body: unknown): boolean {
 }
 
 /** `retry-after-ms` (OpenAI), `retry-after` in seconds or as a date (RFC 9110), or Google's RetryInfo. */
-function retryAfterOf({ headers = {}, body }: ProviderFailure): number | undefined {
+export function retryAfterOf({
+  headers = {},
+  body,
+}: Pick<ProviderFailure, "headers" | "body">): number | undefined {
   const ms = Number(headers["retry-after-ms"] ?? Number.NaN);
   if (Number.isFinite(ms) && ms >= 0) return ms;
   const after = headers["retry-after"];

@@ -98,15 +98,34 @@ export function dataStart(frame: Buffer): number {
   return at;
 }
 
-/** Whether an event's data is one JSON object to its end, by its brackets and quotes alone. */
+/** The data of a server-sent event as one text, whatever lines it came in. */
+export function dataText(frame: Buffer): string {
+  return frame
+    .toString("utf8")
+    .split(/\r?\n/)
+    .flatMap((line) => (line.startsWith("data:") ? [line.slice(dataField.length).trimStart()] : []))
+    .join("\n");
+}
+
+/** Whether an event's data is one JSON object to its end; where it stands in one line, by its brackets and quotes alone. */
 export function isWholeEvent(frame: Buffer): boolean {
   const start = dataStart(frame);
   // Such as an `id:` or `retry:` alone.
   if (start === -1) return true;
   if (frame[start] !== openBrace) return false;
   let at = valueEnd(frame, start);
-  if (at === -1) return false;
-  while (frame[at] === newline || frame[at] === carriageReturn || frame[at] === space) at += 1;
-  // Data of several lines is one text.
-  return at === frame.length || frame.compare(dataField, 0, dataField.length, at, at + 5) !== 0;
+  if (at !== -1) {
+    while (frame[at] === space || frame[at] === carriageReturn) at += 1;
+    const isLineEnd = at === frame.length || frame[at] === newline;
+    if (isLineEnd && frame.indexOf(dataLine, at) === -1) return true;
+  }
+  return isObjectText(dataText(frame));
+}
+
+function isObjectText(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text));
+  } catch {
+    return false;
+  }
 }

@@ -1,7 +1,7 @@
 import { valueEnd } from "../../http/scan-json.ts";
 import { isObject } from "../../http/body.ts";
 import type { WireFormat } from "./adapter.ts";
-import { dataStart, isWholeEvent } from "./wire-check.ts";
+import { dataText, isWholeEvent } from "./wire-check.ts";
 
 /** What one event of a provider's stream is, as far as the gateway must know. */
 export type FrameReading =
@@ -54,9 +54,11 @@ function readMessagesFrame(frame: Buffer): FrameReading {
   if (name === "error") return { kind: "failed", message: errorMessage(frame) ?? "an error event" };
   if (name !== "message_start" && name !== "message_delta") return { kind: "piece" };
   const usage = usageIn(frame);
-  return usage === undefined
-    ? { kind: "piece" }
-    : { kind: "piece", metrics: wireUsage("messages", usage) };
+  if (usage === undefined) return { kind: "piece" };
+  const metrics = wireUsage("messages", usage);
+  // What the first event says of the output is no count yet: of a stream that breaks off it would be too little.
+  if (name === "message_start") delete metrics["output_tokens"];
+  return { kind: "piece", metrics };
 }
 
 /** OpenAI's events of a response: the last one has the whole of it, its count of tokens too. */
@@ -188,11 +190,8 @@ function errorMessage(frame: Buffer): string | undefined {
 
 /** The data of an event as an object; an empty one when it is none. */
 function dataOf(frame: Buffer): Metrics {
-  const start = dataStart(frame);
-  if (start === -1) return {};
-  const text = frame.toString("utf8", start).replaceAll(/\n(?:data: ?)?/g, "\n");
   try {
-    const data: unknown = JSON.parse(text);
+    const data: unknown = JSON.parse(dataText(frame));
     return isObject(data) ? data : {};
   } catch {
     return {};

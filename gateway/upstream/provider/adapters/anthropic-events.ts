@@ -21,7 +21,7 @@ export function createAnthropicReader(call: ProviderCall, output: ChatOutput): A
     const block = numberAt(data, "index") ?? 0;
     switch (name) {
       case "message_start":
-        takeUsage(output, at(data, "message.usage"));
+        takeInput(output, at(data, "message.usage"));
         break;
       case "content_block_start":
         if (textAt(data, "content_block.type") === "tool_use") {
@@ -92,14 +92,21 @@ function finishCall(output: ChatOutput, callIndex: number | undefined): void {
  * `message_delta` are of the whole message.
  */
 function takeUsage(output: ChatOutput, usage: unknown): void {
+  takeInput(output, usage);
+  output.count({
+    output_tokens: numberAt(usage, "output_tokens"),
+    reasoning_tokens: numberAt(usage, "output_tokens_details.thinking_tokens"),
+  });
+}
+
+/** What the first event says of the output is no count yet. */
+function takeInput(output: ChatOutput, usage: unknown): void {
   const uncached = numberAt(usage, "input_tokens");
   const read = numberAt(usage, "cache_read_input_tokens");
   const written = numberAt(usage, "cache_creation_input_tokens");
   output.count({
     input_tokens: uncached === undefined ? undefined : uncached + (read ?? 0) + (written ?? 0),
     cached_tokens: read,
-    output_tokens: numberAt(usage, "output_tokens"),
-    reasoning_tokens: numberAt(usage, "output_tokens_details.thinking_tokens"),
   });
 }
 

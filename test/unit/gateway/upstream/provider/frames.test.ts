@@ -4,7 +4,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { createFrameSplitter } from "../../../../../gateway/upstream/provider/frame-splitter.ts";
-import { readFrame, usageIn } from "../../../../../gateway/upstream/provider/wire-format.ts";
+import type { WireFormat } from "../../../../../gateway/upstream/provider/adapter.ts";
+import {
+  isOpening,
+  readFrame,
+  usageIn,
+} from "../../../../../gateway/upstream/provider/wire-format.ts";
 
 function split(chunks: readonly (string | Buffer)[], frameBytesMax = 1_000): readonly string[] {
   const frames: string[] = [];
@@ -50,6 +55,40 @@ describe("cutting a stream into events", () => {
 
 const chunk = (fields: object): Buffer => Buffer.from(`data: ${JSON.stringify(fields)}\n\n`);
 
+describe("whether an answer has begun", () => {
+  it.each<[WireFormat, string, unknown]>([
+    ["chat-completions", "", { choices: [{ delta: { role: "assistant", content: "" } }] }],
+    ["chat-completions", "", { choices: [{ delta: { role: "assistant", content: null } }] }],
+    ["chat-completions", "", { choices: [], prompt_filter_results: [] }],
+    ["completions", "", { choices: [{ text: "", finish_reason: null }] }],
+    ["messages", "message_start", { message: {} }],
+    ["messages", "content_block_start", { content_block: { type: "text", text: "" } }],
+    ["messages", "ping", {}],
+    ["responses", "response.created", { response: {} }],
+    ["responses", "response.content_part.added", { part: { text: "" } }],
+  ])("of %s not with %s %j", (format, name, data) => {
+    expect(isOpening(format, event(name, data))).toBe(true);
+  });
+
+  it.each<[WireFormat, string, unknown]>([
+    ["chat-completions", "", { choices: [{ delta: { role: "assistant", content: "H" } }] }],
+    ["chat-completions", "", { choices: [{ delta: { reasoning_content: "H" } }] }],
+    ["chat-completions", "", { choices: [{ delta: { tool_calls: [{ index: 0 }] } }] }],
+    ["chat-completions", "", { choices: [{ delta: {}, finish_reason: "stop" }] }],
+    ["completions", "", { choices: [{ text: "H", finish_reason: null }] }],
+    ["messages", "content_block_start", { content_block: { type: "tool_use", id: "t" } }],
+    ["messages", "content_block_delta", { delta: { type: "text_delta", text: "H" } }],
+    ["responses", "response.output_text.delta", { delta: "H" }],
+  ])("of %s with %s %j", (format, name, data) => {
+    expect(isOpening(format, event(name, data))).toBe(false);
+  });
+});
+
+function event(name: string, data: unknown): Buffer {
+  const first = name === "" ? "" : `event: ${name}\n`;
+  return Buffer.from(`${first}data: ${JSON.stringify(data)}\n\n`);
+}
+
 describe("what an event is", () => {
   it.each([
     ["a comment", Buffer.from(": ping\n\n"), { kind: "comment" }],
@@ -91,7 +130,7 @@ describe("what an event is", () => {
     [
       "message_start",
       { message: { usage: { input_tokens: 5, cache_read_input_tokens: 2, output_tokens: 1 } } },
-      { kind: "piece", metrics: { input_tokens: 7, output_tokens: 1, cached_tokens: 2 } },
+      { kind: "piece", metrics: { input_tokens: 7, cached_tokens: 2 } },
     ],
     [
       "message_delta",
@@ -101,6 +140,62 @@ describe("what an event is", () => {
   ])("in Anthropic's messages: %s", (name, data, reading) => {
     const frame = Buffer.from(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
     expect(readFrame("messages", frame)).toEqual(reading);
+  });
+
+  it.each<[string, Record<string, unknown>, unknown]>([
+    ["response.created", { response: { usage: null } }, { kind: "piece" }],
+    ["response.output_text.delta", { delta: '"usage":{}' }, { kind: "piece" }],
+    [
+      "response.completed",
+      {
+        response: {
+          tools: [{ parameters: { properties: { usage: { type: "object" } } } }],
+          usage: {
+            input_tokens: 5,
+            output_tokens: 3,
+            input_tokens_details: { cached_tokens: 2 },
+            output_tokens_details: { reasoning_tokens: 1 },
+          },
+        },
+      },
+      {
+        kind: "last",
+        metrics: { input_tokens: 5, output_tokens: 3, cached_tokens: 2, reasoning_tokens: 1 },
+      },
+    ],
+    ["response.incomplete", { response: { usage: null } }, { kind: "last" }],
+    [
+      "response.failed",
+      { response: { error: { code: "server_error", message: "overloaded" } } },
+      { kind: "failed", message: "overloaded" },
+    ],
+    ["error", { type: "error", message: "overloaded" }, { kind: "failed", message: "overloaded" }],
+  ])("in a response: %s", (name, data, reading) => {
+    const frame = Buffer.from(
+      `event: ${name}\ndata: ${JSON.stringify({ type: name, ...data })}\n\n`,
+    );
+    expect(readFrame("responses", frame)).toEqual(reading);
+  });
+
+  it.each<[string, string]>([
+    ["JSON that breaks off", 'data: {"choices":[{"delta":{"content":"th\n\n'],
+    ["JSON that breaks off after a brace", 'data: {"choices":[{"delta":{}\n\n'],
+    ["JSON with something after it", 'data: {"choices":[]} data: {}\n\n'],
+    ["a text", "data: <html></html>\n\n"],
+    ["nothing", "data:\n\n"],
+  ])("is broken with %s", (_, frame) => {
+    expect(readFrame("chat-completions", Buffer.from(frame))).toEqual({ kind: "broken" });
+  });
+
+  it.each<[string, string]>([
+    ["carriage returns", 'data: {"choices":[]}\r\n\r\n'],
+    ["no space", 'data:{"choices":[]}\n\n'],
+    ["JSON over several lines", 'data: {"choices":\ndata: []}\n\n'],
+    ["a name after the data", 'data: {"choices":[]}\nevent: chunk\n\n'],
+    ["brackets in a text", 'data: {"choices":[{"delta":{"content":"}]\\"{"}}]}\n\n'],
+    ["no data at all", "retry: 500\n\n"],
+  ])("is not broken by %s", (_, frame) => {
+    expect(readFrame("chat-completions", Buffer.from(frame))).toEqual({ kind: "piece" });
   });
 
   it("does not take a text about usage for the usage", () => {
