@@ -2,8 +2,8 @@ import { Counter, type Standing } from "./counter.ts";
 import type { LimitRule } from "./rule.ts";
 
 /**
- * Counters in memory, some 1 KiB each. Beyond it the one that was used longest ago is forgotten (unless calls of it are
- * under way): a flood of made-up metadata values costs no memory, only the old counts of others.
+ * Counters in memory, some 1 KiB each. Beyond it the one that was used longest ago is forgotten (calls under way
+ * speak for it): a flood of made-up metadata values costs no memory, only the old counts of others.
  */
 export const countersMax = 20_000;
 /** How many are looked at for one that is free to be forgotten. */
@@ -67,12 +67,17 @@ export class Counters {
   #makeRoom(): void {
     if (this.#counters.size < this.#max) return;
     let looks = 0;
+    let victim: string | undefined;
     for (const [name, counter] of this.#counters) {
+      victim ??= name;
       looks += 1;
-      if (counter.underWay > 0 && looks < evictionLooks) continue;
-      this.#counters.delete(name);
-      return;
+      if (counter.underWay === 0) {
+        victim = name;
+        break;
+      }
+      if (looks >= evictionLooks) break;
     }
+    if (victim !== undefined) this.#counters.delete(victim);
   }
 }
 
