@@ -1,4 +1,4 @@
-import type { GatewayError } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import type { Candidate } from "../route/candidate.ts";
 import type { OpenLeg } from "../route/journey.ts";
 import type { RoutePolicy } from "../route/policy.ts";
@@ -6,6 +6,7 @@ import type { EventKind, StreamEvent } from "../stream/event.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
 import { reportedUsage, type Usage } from "../usage/usage.ts";
+import type { Contest } from "./contest.ts";
 import { estimatedUsage, isCountedInTokens } from "./estimate.ts";
 import type { Outcome, Run } from "./run.ts";
 
@@ -16,13 +17,22 @@ interface HeldEvent {
   readonly failure: GatewayError;
 }
 
+/** How a leg takes over from one that broke off within its answer; said once it has something to say itself. */
+export interface TakeOver {
+  readonly kind: "restart" | "handover";
+  readonly reason: string;
+  /** What the answer has so far, for `handover`. */
+  readonly text: string;
+}
+
 export interface LegRunParts {
   readonly run: Run;
   readonly leg: OpenLeg;
   readonly policy: RoutePolicy;
-  /** What the model gets; set once it is known. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly wire: WireRequest | undefined;
+  readonly takeOver?: TakeOver | undefined;
+  readonly contest?: Contest | undefined;
 }
 
 /**
@@ -35,12 +45,22 @@ export class LegRun {
   readonly policy: RoutePolicy;
   readonly input: Readonly<Record<string, unknown>>;
   readonly wire: WireRequest | undefined;
-  /** Position of its first event in the run's log. */
-  readonly from: number;
   /** What the upstream has reported so far, for a leg that breaks off. */
   metrics: Readonly<Record<string, unknown>> = {};
   held: HeldEvent | undefined;
+  readonly #takeOver: TakeOver | undefined;
+  readonly #contest: Contest | undefined;
+  /** Only where a leg may have to stop while its run goes on. */
+  readonly #abort: AbortController | undefined;
+  readonly #signal: AbortSignal;
+  #firstOutputTimer: NodeJS.Timeout | undefined;
+  #cancel: (() => void) | undefined;
   #lease: Lease | undefined;
+  /** What it said before it was clear which leg answers. */
+  #early: { readonly kind: EventKind; readonly data: Buffer }[] = [];
+  #hasTakenOver = false;
+  /** Position of its first event in the run's log. */
+  #from: number;
   #events = 0;
   #outputs = 0;
   #bytes = 0;
@@ -51,7 +71,18 @@ export class LegRun {
     this.policy = parts.policy;
     this.input = parts.input;
     this.wire = parts.wire;
-    this.from = parts.run.log.length;
+    this.#takeOver = parts.takeOver;
+    this.#contest = parts.contest;
+    this.#from = parts.run.log.length;
+    const { firstOutputMs } = parts.policy.deadlines;
+    const isAlone = parts.contest === undefined && firstOutputMs === undefined;
+    this.#abort = isAlone ? undefined : new AbortController();
+    this.#signal =
+      this.#abort === undefined
+        ? parts.run.signal
+        : AbortSignal.any([parts.run.signal, this.#abort.signal]);
+    if (firstOutputMs !== undefined) this.#limitFirstOutput(firstOutputMs);
+    parts.contest?.enter(this);
   }
 
   get candidate(): Candidate {
@@ -60,10 +91,10 @@ export class LegRun {
 
   /** Aborts when the leg is to stop at once; the reason is a `GatewayError`. */
   get signal(): AbortSignal {
-    return this.run.signal;
+    return this.#signal;
   }
 
-  /** Whether anything of it is in the log: output, or a line about a job that was begun. */
+  /** Whether it did anything: output, or a line about a job that was begun. */
   get hasBegun(): boolean {
     return this.#events > 0;
   }
@@ -75,33 +106,45 @@ export class LegRun {
   /** An instance has been found for it. */
   serve(lease: Lease): void {
     this.#lease = lease;
-    this.run.turnTo(this.candidate.entry, {
-      instanceId: lease.instanceId,
-      version: lease.version,
-      start: lease.start,
-    });
+    if (this.#contest === undefined) this.#turn();
   }
 
   markSent(cancelUpstream: () => void): void {
-    this.run.markSent(cancelUpstream);
+    this.#cancel = cancelUpstream;
+    const contest = this.#contest;
+    this.run.markSent(contest === undefined ? cancelUpstream : () => contest.cancelAll());
+  }
+
+  cancelUpstream(): void {
+    this.#cancel?.();
+  }
+
+  /** Another leg answers: this one ends at once, and whatever it says is nobody's. */
+  abandon(why: GatewayError): void {
+    this.end("abandoned", why);
+    this.#cancel?.();
+    this.#abort?.abort(why);
   }
 
   /** @throws `GatewayError` as `Run.take` */
   take(kind: EventKind, data: Buffer): void {
     this.#events += 1;
-    if (kind === "output" || kind === "raw") {
-      if (this.#outputs === 0) this.leg.markOutput();
+    const isOutput = kind === "output" || kind === "raw";
+    if (isOutput) {
+      if (this.#outputs === 0) this.#begins();
       this.#outputs += 1;
       this.#bytes += data.length;
     }
-    this.run.take(kind, data, (outcome) => this.#onLast(kind, data, outcome));
+    if (this.#contest !== undefined && !this.#isMine(kind, data, isOutput)) return;
+    this.#put(kind, data);
   }
 
   /** Ends the leg of a call that goes on elsewhere, or not at all. */
   end(state: "failed" | "canceled" | "abandoned", failure: GatewayError): void {
+    clearTimeout(this.#firstOutputTimer);
     const { code, message, upstreamStatus } = failure;
-    const usage =
-      this.hasOutput || this.metrics["input_tokens"] !== undefined ? this.#usage() : undefined;
+    const isCounted = this.hasOutput || this.metrics["input_tokens"] !== undefined;
+    const usage = isCounted ? this.#usage() : undefined;
     this.leg.end({
       state,
       metrics: this.metrics,
@@ -113,10 +156,84 @@ export class LegRun {
     });
   }
 
+  #begins(): void {
+    this.leg.markOutput();
+    clearTimeout(this.#firstOutputTimer);
+  }
+
+  /** In a contest: whether this leg is the one that answers. What it says before is kept until that is clear. */
+  #isMine(kind: EventKind, data: Buffer, isOutput: boolean): boolean {
+    const contest = this.#contest;
+    if (contest === undefined || contest.winner === this) return true;
+    if (contest.winner !== undefined) return false;
+    const isWord = isOutput || kind === "completed" || kind === "error";
+    if (!isWord) {
+      this.#early.push({ kind, data });
+      return false;
+    }
+    // A failure wins nothing: the others may still answer.
+    if (kind === "error") return true;
+    if (kind === "completed" && !isOutput && this.#isFailed(data)) return true;
+    contest.claim(this);
+    this.#turn();
+    this.#from = this.run.log.length;
+    const early = this.#early;
+    this.#early = [];
+    for (const event of early) this.#put(event.kind, event.data);
+    return true;
+  }
+
+  #isFailed(data: Buffer): boolean {
+    const { status } = JSON.parse(data.toString("utf8")) as { readonly status?: unknown };
+    return status !== "succeeded";
+  }
+
+  #put(kind: EventKind, data: Buffer): void {
+    if (this.#takeOver !== undefined && !this.#hasTakenOver && kind !== "error") this.#takesOver();
+    const whole = kind === "completed" ? this.#withPrefix(data) : data;
+    this.run.take(kind, whole, (outcome) => this.#onLast(kind, whole, outcome));
+  }
+
+  /** Readers along are told before anything else: what they have is void, or goes on from another place. */
+  #takesOver(): void {
+    const { kind, reason } = this.#takeOver ?? {};
+    if (kind === undefined) return;
+    this.#hasTakenOver = true;
+    const { index, provider, model } = this.leg.begin;
+    this.run.take(kind, json({ leg: index, provider, model, reason }));
+    this.#from = this.run.log.length;
+  }
+
+  /** The last word of an answer that two legs gave has the whole of it. */
+  #withPrefix(data: Buffer): Buffer {
+    const takeOver = this.#takeOver;
+    if (takeOver?.kind !== "handover") return data;
+    const answer = JSON.parse(data.toString("utf8")) as Readonly<Record<string, unknown>>;
+    const { output } = answer;
+    if (Array.isArray(output)) return json({ ...answer, output: [takeOver.text, ...output] });
+    return typeof output === "string" ? json({ ...answer, output: takeOver.text + output }) : data;
+  }
+
+  #turn(): void {
+    const lease = this.#lease;
+    const served =
+      lease === undefined
+        ? undefined
+        : { instanceId: lease.instanceId, version: lease.version, start: lease.start };
+    this.run.turnTo(this.candidate.entry, served);
+  }
+
+  #limitFirstOutput(ms: number): void {
+    this.#firstOutputTimer = setTimeout(() => {
+      this.#abort?.abort(new GatewayError("upstream_timeout", `Nothing came within ${ms} ms.`));
+    }, ms);
+  }
+
   /** True keeps the event out of the log. */
   #onLast(kind: EventKind, data: Buffer, outcome: Outcome): boolean {
     const { failure, metrics } = outcome;
     this.metrics = { ...this.metrics, ...metrics };
+    clearTimeout(this.#firstOutputTimer);
     if (failure === undefined) {
       const usage = this.#usage();
       this.leg.end({
@@ -148,13 +265,15 @@ export class LegRun {
       wire: this.wire,
       events,
       // What has left memory is taken for text of the same kind.
-      share: this.from >= log.firstInMemory ? 1 : this.#bytes / Math.max(1, bytesInMemory),
+      share: this.#from >= log.firstInMemory ? 1 : this.#bytes / Math.max(1, bytesInMemory),
     });
   }
 
   #inMemory(): readonly StreamEvent[] {
+    // A leg that lost has nothing in the log.
+    if (this.#contest !== undefined && this.#contest.winner !== this) return [];
     const { log } = this.run;
-    const events = log.peek(Math.max(this.from, log.firstInMemory)) ?? [];
+    const events = log.peek(Math.max(this.#from, log.firstInMemory)) ?? [];
     return events.filter(({ kind }) => kind === "output" || kind === "raw");
   }
 
@@ -163,4 +282,8 @@ export class LegRun {
     const { instanceId, version, start } = this.#lease;
     return { instanceId, version, start };
   }
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
 }

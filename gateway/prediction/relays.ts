@@ -2,14 +2,20 @@ import { GatewayError } from "../errors.ts";
 import type { OnGatewayEvent } from "../events.ts";
 import { relaysInFlightMax, retryAfterDefaultMs, type Deadlines } from "../limits.ts";
 import type { Candidate } from "../route/candidate.ts";
-import { Journey } from "../route/journey.ts";
+import type { Breakers } from "../route/breaker.ts";
+import { Itinerary, mergePolicies, type Stop } from "../route/itinerary.ts";
+import { Journey, type OpenLeg } from "../route/journey.ts";
+import type { LegEnd } from "../route/leg.ts";
+import type { RoutePolicy } from "../route/policy.ts";
 import type { CallPayload, Telemetry } from "../telemetry/call-record.ts";
 import type { Accounts } from "../usage/accounts.ts";
-import { reportedUsage } from "../usage/usage.ts";
+import { reportedUsage, type Usage } from "../usage/usage.ts";
+import { estimatedUsage, isCountedInTokens } from "./estimate.ts";
 import { journeyFacts, spendFacts, type PaidRequest } from "./journey-facts.ts";
+import type { RunRequest } from "./run.ts";
+import { Stopper } from "./stopper.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { forward, type Forwarded } from "../upstream/provider/forward.ts";
-import type { Target } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 
 export interface RelaysOptions {
@@ -21,12 +27,16 @@ export interface RelaysOptions {
   readonly clock: () => number;
   readonly accounts: Accounts;
   readonly telemetry: Telemetry;
+  readonly breakers: Breakers;
+  /** Under what routes and calls say. */
+  readonly policy: Partial<RoutePolicy> | undefined;
 }
 
 export interface Relay {
-  readonly request: PaidRequest;
+  readonly request: PaidRequest & Pick<RunRequest, "policy" | "overrides">;
   readonly wire: WireRequest;
-  readonly candidate: Candidate & { readonly target: Target & { readonly kind: "provider" } };
+  /** In order; all are providers that speak the shape of `wire`. */
+  readonly candidates: readonly Candidate[];
   /** Called once before anything is sent. */
   readonly onJourney: (journey: Journey) => void;
   /** Called once with what ends the call when its caller leaves. */
@@ -47,37 +57,22 @@ export class Relays {
     this.#options = options;
   }
 
-  /** @throws `GatewayError`: `shutting_down`, `capacity`, and what `forward` throws */
+  /**
+   * Sends a request to the first of its upstreams that answers; all of them speak its shape.
+   * @throws `GatewayError`: `shutting_down`, `capacity`, `budget_exceeded`, and what `forward` throws
+   */
   async send(relay: Relay): Promise<Forwarded & { readonly journey: Journey }> {
-    const { wire, request, candidate } = relay;
+    const { wire, request } = relay;
     this.#admit(request);
-    const { pools, deadlines, idSource } = this.#options;
-    const { provider } = candidate.target;
-    const id = idSource();
+    const id = this.#options.idSource();
     const journey = new Journey(journeyFacts(id, request, false), this.#options);
     relay.onJourney(journey);
-    const leg = journey.begin(candidate);
     const startedAt = performance.now();
-    let stopThis: ((reason: unknown) => void) | undefined;
+    const stopper = new Stopper(relay.onStoppable);
+    this.#stops.add(stopper.stop);
     try {
-      const forwarded = await forward({
-        wire,
-        provider,
-        key: request.providerKey ?? provider.key,
-        legId: leg.begin.id,
-        pool: pools.get(originOf(provider.baseUrl)),
-        deadlines,
-        onFrame: unexpectedFrame,
-        onStoppable: (stop) => {
-          stopThis = stop;
-          this.#stops.add(stop);
-          relay.onStoppable(() => stop(callerGone));
-        },
-      });
+      const forwarded = await this.#travel(relay, journey, stopper);
       const { metrics, body } = forwarded;
-      const usage = reportedUsage(metrics);
-      leg.markOutput();
-      leg.end({ state: "succeeded", metrics, ...(usage !== undefined && { usage }) });
       journey.finish(
         { status: "succeeded", payload: () => ({ input: wire.body, output: body }) },
         request.entry,
@@ -86,16 +81,77 @@ export class Relays {
       return { journey, ...forwarded };
     } catch (error) {
       const failure = GatewayError.from(error);
-      const { code, message, upstreamStatus: status } = failure;
-      const facts = { metrics: {}, code, error: message, ...(status !== undefined && { status }) };
-      leg.end({ state: statusOf(failure), ...facts });
       const payload = (): CallPayload => ({ input: wire.body, output: null });
       journey.finish({ status: statusOf(failure), failure, payload }, request.entry);
       this.#report({ relay, id, startedAt, metrics: {}, failure });
       throw failure;
     } finally {
-      if (stopThis !== undefined) this.#stops.delete(stopThis);
+      this.#stops.delete(stopper.stop);
       if (this.#stops.size === 0) this.#onIdle?.();
+    }
+  }
+
+  /** From upstream to upstream until one has answered, or none is left. */
+  async #travel(relay: Relay, journey: Journey, stopper: Stopper): Promise<Forwarded> {
+    const { request, candidates } = relay;
+    const { breakers, policy } = this.#options;
+    const itinerary = new Itinerary({
+      candidates,
+      breakers,
+      policyOf: (candidate) =>
+        mergePolicies(policy, request.policy, candidate.policy, request.overrides),
+    });
+    let stop = itinerary.next();
+    for (;;) {
+      if (stop === undefined) throw new GatewayError("internal", "A call without an upstream.");
+      const leg = journey.begin(stop.candidate);
+      try {
+        const forwarded = await this.#forward(relay, stop, leg, stopper);
+        itinerary.succeeded(stop);
+        return forwarded;
+      } catch (error) {
+        const failure = GatewayError.from(error);
+        leg.end(failedLeg(failure));
+        const step = itinerary.failed(stop, failure, { hasBegun: false });
+        if (step.kind === "over" || stopper.reason !== undefined) throw failure;
+        if (step.delayMs > 0) await stopper.sleep(step.delayMs);
+      }
+      stop = itinerary.next();
+    }
+  }
+
+  async #forward(
+    { wire, request }: Relay,
+    { candidate, policy }: Stop,
+    leg: OpenLeg,
+    stopper: Stopper,
+  ): Promise<Forwarded> {
+    const { target } = candidate;
+    if (target.kind !== "provider") throw new GatewayError("internal", "No provider's call.");
+    const { provider, model } = target;
+    const { firstOutputMs, connectMs } = policy.deadlines;
+    const late = firstOutputMs === undefined ? undefined : stopper.limit(firstOutputMs);
+    try {
+      const forwarded = await forward({
+        wire:
+          wire.model === model || wire.bodyFor === undefined
+            ? wire
+            : { ...wire, body: wire.bodyFor(model) },
+        provider,
+        key: request.providerKey ?? provider.key,
+        legId: leg.begin.id,
+        pool: this.#options.pools.get(originOf(provider.baseUrl), connectMs),
+        deadlines: { ...this.#options.deadlines, ...policy.deadlines },
+        onFrame: unexpectedFrame,
+        onStoppable: (stop) => stopper.set(stop),
+      });
+      const { metrics, body } = forwarded;
+      const usage = reportedUsage(metrics) ?? estimatedWhole(request, { wire, body, metrics });
+      leg.markOutput();
+      leg.end({ state: "succeeded", metrics, ...(usage !== undefined && { usage }) });
+      return forwarded;
+    } finally {
+      clearTimeout(late);
     }
   }
 
@@ -153,7 +209,27 @@ export class Relays {
   }
 }
 
-const callerGone = new GatewayError("canceled", "The caller left.");
+function failedLeg(failure: GatewayError): Omit<LegEnd, "durationMs" | "firstOutputMs"> {
+  const { code, message, upstreamStatus: status } = failure;
+  const facts = { metrics: {}, code, error: message, ...(status !== undefined && { status }) };
+  return { state: statusOf(failure), ...facts };
+}
+
+/** Of an answer whose provider does not count. */
+function estimatedWhole(
+  { entry }: Relay["request"],
+  answer: {
+    readonly wire: WireRequest;
+    readonly body: Buffer | undefined;
+    readonly metrics: Readonly<Record<string, unknown>>;
+  },
+): Usage | undefined {
+  const { wire, body, metrics } = answer;
+  if (body === undefined || !isCountedInTokens(entry.task)) return undefined;
+  const data = Buffer.concat([Buffer.from("data:"), body]);
+  const events = [{ index: 0, kind: "raw", data }] as const;
+  return estimatedUsage({ metrics, input: {}, wire, events, share: 1 });
+}
 
 function statusOf(failure: GatewayError): "canceled" | "failed" {
   return failure.code === "canceled" ? "canceled" : "failed";

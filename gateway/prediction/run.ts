@@ -127,6 +127,7 @@ export class Run {
   readonly #finish: (outcome: Outcome) => void;
   #cancelUpstream: (() => void) | undefined;
   #answering: CatalogEntry | undefined;
+  #answerFrom = 0;
   #isCanceling = false;
   #isExpired = false;
   #keptOutput: unknown;
@@ -168,6 +169,11 @@ export class Run {
 
   get version(): number {
     return this.served?.version ?? this.request.version ?? this.entry.version;
+  }
+
+  /** Position in the log from which on the present answer is: after the last `restart`. */
+  get answerFrom(): number {
+    return this.#answerFrom;
   }
 
   /** Whether somebody asked for its end. */
@@ -309,7 +315,7 @@ export class Run {
     try {
       if (kind === "completed") return this.#completed(data);
       if (kind === "error") return this.#failed(data);
-      if (kind === "restart") this.#forgetPartial();
+      if (kind === "restart") this.#beginAnew();
       if (kind === "output") checkChunk(data);
       if (this.request.isRecorded) this.#remember(kind, data);
       return undefined;
@@ -378,8 +384,9 @@ export class Run {
     }
   }
 
-  /** What came before is void: the answer begins anew. */
-  #forgetPartial(): void {
+  /** What came before is void. */
+  #beginAnew(): void {
+    this.#answerFrom = this.log.length + 1;
     this.#partial = [];
     this.#partialBytes = 0;
     this.#logs = "";

@@ -15,7 +15,9 @@ import { findModel } from "../catalog/find.ts";
 import { EventLog } from "../stream/event-log.ts";
 import type { Journal } from "../stream/journal.ts";
 import type { Telemetry } from "../telemetry/call-record.ts";
+import type { Breakers } from "../route/breaker.ts";
 import { Journey } from "../route/journey.ts";
+import type { RoutePolicy } from "../route/policy.ts";
 import type { Accounts } from "../usage/accounts.ts";
 import { reportedUsage } from "../usage/usage.ts";
 import type { Pools } from "../upstream/pools.ts";
@@ -49,6 +51,9 @@ export interface RunnerOptions {
   readonly cache: AnswerCache;
   readonly accounts: Accounts;
   readonly telemetry: Telemetry;
+  readonly breakers: Breakers;
+  /** Under what routes and calls say. */
+  readonly policy?: Partial<RoutePolicy> | undefined;
 }
 
 /** How often finished runs are looked through for those whose retention has passed. */
@@ -238,6 +243,8 @@ export class PredictionRunner {
       clock: this.#options.clock,
       prepareInput: this.#options.prepareInput,
       fetchFile: this.#options.fetchFile,
+      breakers: this.#options.breakers,
+      policy: this.#options.policy,
       onServed: (lease) =>
         this.#options.onEvent({
           type: "prediction-start",

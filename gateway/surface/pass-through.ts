@@ -1,25 +1,41 @@
 import { askCache, type CacheAsk } from "../cache/ask.ts";
 import { collectRaw } from "../cache/raw.ts";
+import type { CatalogEntry } from "../catalog/entry.ts";
 import type { GatewayError } from "../errors.ts";
 import { parseJsonObject } from "../http/body.ts";
 import type { Call, Services } from "../http/call.ts";
 import { sendJson, startHeaders, type Headers } from "../http/respond.ts";
 import { scanFields, type Fields } from "../http/scan-json.ts";
 import { noteJourney } from "../http/call-journeys.ts";
-import { callFacts, findCallable } from "../prediction/start.ts";
-import type { Run } from "../prediction/run.ts";
+import { checkInput } from "../prediction/input.ts";
+import type { Outcome, Run } from "../prediction/run.ts";
+import { callFacts, findCallable, type Input } from "../prediction/start.ts";
 import { waitForCaller } from "../prediction/wait.ts";
 import type { FoundModel } from "../catalog/find.ts";
+import type { Candidate } from "../route/candidate.ts";
+import { candidatesOf } from "../route/candidates.ts";
 import { legHeaders } from "../route/leg-headers.ts";
 import { follow } from "../stream/follow.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
-import { chooseTarget, type Target } from "../upstream/provider/target.ts";
+import type { Target } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
+import { wireFrames, type RenderOther } from "./wire-frames.ts";
 
 const scanned: ReadonlySet<string> = new Set(["model", "stream", "stream_options"]);
 
 /** Headers of a request that belong to its shape, so that the provider must see them. */
 const shapeHeaders = ["anthropic-version", "anthropic-beta", "openai-beta"] as const;
+
+/** How a surface answers for an upstream that does not speak its shape, behind others that do. */
+export interface OwnWords {
+  /** @throws `GatewayError` for a model that cannot take the request */
+  readonly inputFor: (entry: CatalogEntry) => Input;
+  readonly frames: RenderOther;
+  readonly whole: (
+    run: Run,
+    outcome: Outcome,
+  ) => { readonly body: unknown; readonly headers?: Headers };
+}
 
 /**
  * Answers a request whose model is served by a provider of the same shape: the bytes of the body and of the answer go
@@ -37,115 +53,118 @@ export async function passThrough(
     readonly renderFailure: (failure: GatewayError, position: number) => string;
     /** A stream begins. */
     readonly onRun?: (run: Run) => void;
+    /** Absent: upstreams of another shape are passed over. */
+    readonly ownWords?: (body: Readonly<Record<string, unknown>>) => OwnWords;
   },
 ): Promise<boolean> {
-  const { format, body, renderFailure, onRun } = options;
+  const { format, body } = options;
   const fields = scanFields(body, scanned);
   const modelId = fields === undefined ? undefined : textAt(body, fields, "model");
   if (fields === undefined || modelId === undefined) return false;
   const model = findCallable(call, services, modelId, { body });
   const { entry } = model;
-  if (entry.upstreams === undefined) return false;
-  const target =
-    model.candidates?.[0]?.target ?? chooseTarget(entry, services.providers, call.providerKey);
-  if (target.kind !== "provider" || target.provider.adapter.wirePaths?.[format] === undefined) {
-    return false;
-  }
-  const wire = wireRequest({ call, format, body, fields, model: target.model });
+  if (entry.upstreams === undefined && model.candidates === undefined) return false;
+  const candidates =
+    model.candidates ??
+    candidatesOf({ ...model, providerKey: call.providerKey }, services.providers);
+  const first = candidates[0]?.target;
+  if (first?.kind !== "provider" || !speaks(first, format)) return false;
+  const wire = wireRequest({ call, format, body, fields, model: first.model });
   const cache = askCache(call, { model, content: { wire }, policy: model.policy?.cache });
-  if (wire.isStreamed) {
-    await answerStream(call, services, { model, wire, cache, renderFailure, onRun });
-  } else if (cache !== undefined) await answerShared(call, services, { model, wire, cache });
-  else await answerWhole(call, services, { model, wire, target });
+  const pass: Pass = { ...options, model: { ...model, candidates }, wire, cache };
+  if (wire.isStreamed) await answerStream(call, services, pass);
+  else if (isPlain(pass, candidates)) await answerWhole(call, services, pass, candidates);
+  else await answerByRun(call, services, pass);
   return true;
 }
 
-async function answerStream(
-  call: Call,
-  services: Services,
-  options: {
-    readonly model: FoundModel;
-    readonly wire: WireRequest;
-    readonly cache: CacheAsk | undefined;
-    readonly renderFailure: (failure: GatewayError, position: number) => string;
-    readonly onRun: ((run: Run) => void) | undefined;
-  },
-): Promise<void> {
-  const { model, wire, cache, renderFailure, onRun } = options;
+type PassOptions = Parameters<typeof passThrough>[2];
+
+interface Pass extends Omit<PassOptions, "body"> {
+  readonly body: Buffer;
+  readonly model: FoundModel;
+  readonly wire: WireRequest;
+  readonly cache: CacheAsk | undefined;
+}
+
+function speaks(target: Target, format: WireFormat): boolean {
+  return target.kind === "provider" && target.provider.adapter.wirePaths?.[format] !== undefined;
+}
+
+/** One exchange after the other, with nothing beside it: there is no need of a run. */
+function isPlain({ format, model, cache }: Pass, candidates: readonly Candidate[]): boolean {
+  if (cache !== undefined || model.policy?.hedgeMs !== undefined) return false;
+  return candidates.every(
+    ({ target, policy }) => speaks(target, format) && policy?.hedgeMs === undefined,
+  );
+}
+
+function beginRun(call: Call, services: Services, pass: Pass): { run: Run; own?: OwnWords } {
+  const { model, wire, cache, format, body } = pass;
+  const isMixed = model.candidates?.some(({ target }) => !speaks(target, format)) === true;
+  const own = isMixed ? pass.ownWords?.(parseJsonObject(body)) : undefined;
   const run = services.runner.start({
     ...callFacts(call, services, model),
     ...(cache !== undefined && { cache }),
+    ...(own !== undefined && { inputFor: checkedInput(own) }),
     entry: model.entry,
     input: {},
     wire,
+    isWhole: !wire.isStreamed,
     isDetached: false,
     isRecorded: false,
   });
   noteJourney(call.response, run.journey);
+  return own === undefined ? { run } : { run, own };
+}
+
+function checkedInput({ inputFor }: OwnWords): (entry: CatalogEntry) => Input {
+  return (entry) => {
+    const input = inputFor(entry);
+    checkInput(entry, input);
+    return input;
+  };
+}
+
+async function answerStream(call: Call, services: Services, pass: Pass): Promise<void> {
+  const { format, renderFailure, onRun } = pass;
+  const { run, own } = beginRun(call, services, pass);
   onRun?.(run);
   await follow({
     run,
     response: call.response,
-    // What was passed on can be read again byte for byte.
-    renderer: () => ({
-      render: (event) => {
-        if (event.kind === "raw") return event.data;
-        const failure = run.outcome?.failure;
-        return failure === undefined ? undefined : renderFailure(failure, event.index);
-      },
-    }),
+    renderer: () => wireFrames({ run, format, renderFailure, renderOther: own?.frames }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,
   });
 }
 
-/** A whole answer that may be stored, or be another call's: a run, whose one event is the body. */
-async function answerShared(
-  call: Call,
-  services: Services,
-  options: {
-    readonly model: FoundModel;
-    readonly wire: WireRequest;
-    readonly cache: CacheAsk;
-  },
-): Promise<void> {
-  const { model, wire, cache } = options;
-  const run = services.runner.start({
-    ...callFacts(call, services, model),
-    entry: model.entry,
-    input: {},
-    wire,
-    cache,
-    isWhole: true,
-    isDetached: false,
-    isRecorded: false,
-  });
-  noteJourney(call.response, run.journey);
+/** A whole answer that may be stored, be another call's, or come from an upstream of another shape: a run. */
+async function answerByRun(call: Call, services: Services, pass: Pass): Promise<void> {
+  const { run, own } = beginRun(call, services, pass);
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
-  const body = await collectRaw(run.log, call.signal);
-  sendJson(call.response, { body, headers: startHeaders(run) });
+  const raw = await collectRaw(run.log, call.signal);
+  const { body, headers } =
+    raw.length > 0 || own === undefined ? { body: raw } : own.whole(run, outcome);
+  sendJson(call.response, { body, headers: { ...startHeaders(run), ...headers } });
 }
 
 async function answerWhole(
   call: Call,
   services: Services,
-  options: {
-    readonly model: FoundModel;
-    readonly wire: WireRequest;
-    readonly target: Target & { readonly kind: "provider" };
-  },
+  { model, wire }: Pass,
+  candidates: readonly Candidate[],
 ): Promise<void> {
   const { response } = call;
-  const { model, wire, target } = options;
   let stop = (): void => {};
   const onClose = (): void => stop();
   response.once("close", onClose);
   const { journey, body } = await services.relays.send({
     request: { ...callFacts(call, services, model), entry: model.entry },
     wire,
-    candidate: { entry: model.entry, target },
+    candidates,
     onJourney: (begun) => noteJourney(response, begun),
     onStoppable: (stopIt) => {
       stop = stopIt;
@@ -170,12 +189,17 @@ function wireRequest(options: {
   const stream = fields.get("stream");
   const isStreamed =
     stream !== undefined && body.toString("latin1", stream.start, stream.end) === "true";
-  const named = renameModel(body, fields, model);
   const countsOnRequest = format === "chat-completions" || format === "completions";
   const hidesUsage = isStreamed && countsOnRequest && !asksForUsage(body, fields);
+  const bodyFor = (name: string): Buffer => {
+    const named = renameModel(body, fields, name);
+    return hidesUsage ? withUsage(named, fields) : named;
+  };
   return {
     format,
-    body: hidesUsage ? withUsage(named, fields) : named,
+    model,
+    body: bodyFor(model),
+    bodyFor,
     isStreamed,
     hidesUsage,
     headers: headersOfShape(call),

@@ -20,6 +20,8 @@ export interface ProviderHttpOptions {
   readonly pools: Pools;
   readonly deadlines: Deadlines;
   readonly signal: AbortSignal;
+  /** Of a route that allows less time for a connection. */
+  readonly connectMs?: number | undefined;
   /** Goes out as `x-client-request-id`, so that the provider's bill can be held against ours. */
   readonly legId?: string;
   /** Gets what an URL in an input refers to, with the guard against private addresses; default: such an URL is refused. */
@@ -206,7 +208,7 @@ async function exchange(
   const isPrompt = isStream || request.method === "GET";
   try {
     signal.throwIfAborted();
-    return await options.pools.get(url.origin).request({
+    return await options.pools.get(url.origin, options.connectMs).request({
       method: request.method,
       path: url.pathname + url.search,
       headers: {

@@ -39,7 +39,16 @@ export async function runOnProvider(options: {
       requestFormats: entry.requestFormats,
       input,
       isStreaming: entry.isStreaming,
-      http: createProviderHttp({ provider, key, pools, deadlines, signal, fetchFile, legId }),
+      http: createProviderHttp({
+        provider,
+        key,
+        pools,
+        deadlines,
+        signal,
+        fetchFile,
+        legId,
+        connectMs: leg.policy.deadlines.connectMs,
+      }),
       emit: (chunk) => {
         leg.take("output", json({ chunk, index }));
         index += 1;
