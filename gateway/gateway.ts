@@ -21,6 +21,7 @@ import { createAiGatewaySurface } from "./surface/ai-gateway/surface.ts";
 import { createCogSurface } from "./surface/cog/surface.ts";
 import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
+import { createStreamsSurface } from "./surface/streams/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
 import type { CallWatch } from "./telemetry/watch.ts";
 import { legHeaders } from "./route/leg-headers.ts";
@@ -157,6 +158,7 @@ function createSurfaces(services: Services): readonly Surface[] {
   // OpenAI's owns what no other one does under `/v1`, so it comes after those.
   const first = [
     createReplicateSurface(services),
+    createStreamsSurface(services),
     createAnthropicSurface(services),
     createOpenAiSurface(services),
   ];

@@ -13,12 +13,34 @@ import { tokenLimitOf } from "./token-limit.ts";
 /** A chat in OpenAI's shape, as the caller's request says it. */
 export type ChatRequest = Readonly<Record<string, unknown>>;
 
-/** A reader of one run's chat answer; `request` is the OpenAI chat body that the run's input was made from. */
+/**
+ * A reader of one run's chat answer; `request` is the OpenAI chat body that the run's input was made from, or what
+ * `leanRequest` left of it.
+ */
 export function createChatReader(
   run: Pick<Run, "id" | "entry" | "request">,
-  options: { readonly request: ChatRequest },
+  options: LeanRequest,
 ): ChatReader {
-  return new Reader(run, options.request);
+  return new Reader(run, options);
+}
+
+/** What a reader reads of a chat request. */
+export interface LeanRequest {
+  readonly request: ChatRequest;
+  /** Bytes of what was said in it, where the request has it no more. */
+  readonly saidBytes?: number;
+}
+
+/** A request without what was said in it: small enough to be kept with a stream. */
+export function leanRequest(request: ChatRequest): Required<LeanRequest> {
+  const limit = tokenLimitOf(request);
+  return {
+    request: {
+      ...(mayCallTools(request) && { tools: [{}] }),
+      ...(limit !== undefined && { max_completion_tokens: limit }),
+    },
+    saidBytes: conversationBytes(request),
+  };
 }
 
 /** Whether the answer may hold tool calls. */
@@ -38,6 +60,7 @@ interface OpenCall {
 class Reader implements ChatReader {
   readonly #run: Pick<Run, "id" | "entry" | "request">;
   readonly #request: ChatRequest;
+  readonly #saidBytes: number | undefined;
   readonly #blocks: ToolCallText | undefined;
   readonly #calls = new Map<number, OpenCall>();
   #text = "";
@@ -45,9 +68,11 @@ class Reader implements ChatReader {
   #hasRead = false;
   #passedBytes = 0;
 
-  constructor(run: Pick<Run, "id" | "entry" | "request">, request: ChatRequest) {
+  constructor(run: Pick<Run, "id" | "entry" | "request">, options: LeanRequest) {
+    const { request, saidBytes } = options;
     this.#run = run;
     this.#request = request;
+    this.#saidBytes = saidBytes;
     this.#blocks = mayCallTools(request) ? new ToolCallText() : undefined;
   }
 
@@ -84,7 +109,7 @@ class Reader implements ChatReader {
       usage: usageOf({
         metrics: outcome.metrics,
         // An input of another name is counted as the caller said it.
-        inputBytes: conversationBytes(this.#run.request.input) || conversationBytes(this.#request),
+        inputBytes: this.#inputBytes(),
         outputBytes: written.reduce(
           (sum, text) => sum + Buffer.byteLength(text),
           this.#passedBytes,
@@ -92,6 +117,11 @@ class Reader implements ChatReader {
       }),
     };
     return { deltas, result };
+  }
+
+  #inputBytes(): number {
+    const { input, inputBytes = conversationBytes(input) } = this.#run.request;
+    return inputBytes || (this.#saidBytes ?? conversationBytes(this.#request));
   }
 
   /** A piece of the output, or the whole of it. */

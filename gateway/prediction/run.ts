@@ -10,9 +10,12 @@ import type { RoutePolicy } from "../route/policy.ts";
 import type { CallOrigin } from "../telemetry/call-record.ts";
 import { checkChunk, chunkJson, type EventKind } from "../stream/event.ts";
 import type { EventLog } from "../stream/event-log.ts";
+import type { StreamShape } from "../stream/shape.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
 import { StartWait } from "./start-wait.ts";
+import { endFacts, openFacts, type Revived } from "./kept-run.ts";
+import { detachPolicyOf, Listeners } from "./listeners.ts";
 import type { PredictionRecord, PredictionStatus, WebhookRequest } from "./store.ts";
 
 /** What a caller asked for. */
@@ -55,6 +58,10 @@ export interface RunRequest {
   readonly meter?: CallMeter;
   /** What the caller says about how it is carried; before the policies of the route and of its candidates. */
   readonly overrides?: Partial<RoutePolicy>;
+  /** Milliseconds that its stream can be read again after its end; default: the gateway's. */
+  readonly streamTtlMs?: number;
+  /** Bytes of what was said, of a run of a former process whose input is not known any more. */
+  readonly inputBytes?: number;
   /** It may be answered by a stored answer, or by following a call of its kind. */
   readonly cache?: CacheAsk;
   /** What the caller says about the call, for its logs and its bill. */
@@ -92,6 +99,8 @@ export interface RunHooks {
   readonly detachOutput: (output: unknown, predictionId: string) => unknown;
   /** The state changed in a way that a record shows. */
   readonly onChange: (run: Run) => void;
+  /** It runs for nobody who listens, or does not any more. */
+  readonly onOrphan: (run: Run, isOrphan: boolean) => void;
 }
 
 export interface RunParts {
@@ -120,6 +129,8 @@ export class Run {
   startedAt: string | undefined;
   completedAt: string | undefined;
   outcome: Outcome | undefined;
+  /** In which shape its stream was first written; set for one that can be read again. */
+  shape: StreamShape | undefined;
   /** Whether the request has gone to an instance, so that it may have begun there. */
   isSent = false;
   readonly #hooks: RunHooks;
@@ -131,8 +142,7 @@ export class Run {
   #isCanceling = false;
   #isExpired = false;
   #keptOutput: unknown;
-  #listeners = 0;
-  #graceTimer: NodeJS.Timeout | undefined;
+  readonly #listeners: Listeners;
   #partial: Buffer[] = [];
   #partialBytes = 0;
   #logs = "";
@@ -147,6 +157,11 @@ export class Run {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.finished = promise;
     this.#finish = resolve;
+    this.#listeners = new Listeners({
+      policy: detachPolicyOf(request, hooks.callerGraceMs),
+      onAbandon: () => this.cancel(),
+      onOrphan: (isOrphan) => hooks.onOrphan(this, isOrphan),
+    });
   }
 
   get entry(): CatalogEntry {
@@ -164,7 +179,7 @@ export class Run {
   }
 
   get hasListeners(): boolean {
-    return this.#listeners > 0;
+    return this.#listeners.count > 0;
   }
 
   get version(): number {
@@ -264,16 +279,25 @@ export class Run {
 
   /** Registers a caller who listens; returns what to call when it leaves. */
   attach(): () => void {
-    this.#listeners += 1;
-    clearTimeout(this.#graceTimer);
-    let isAttached = true;
-    return () => {
-      if (!isAttached) return;
-      isAttached = false;
-      this.#listeners -= 1;
-      if (this.#listeners > 0 || this.request.isDetached || this.outcome !== undefined) return;
-      this.#graceTimer = setTimeout(() => this.cancel(), this.#hooks.callerGraceMs);
-    };
+    return this.#listeners.attach();
+  }
+
+  /** Its stream is written in this shape, and can be written again from here on; the first shape counts. */
+  keep(shape: StreamShape): void {
+    if (this.shape !== undefined) return;
+    this.shape = shape;
+    this.log.keep({ facts: openFacts(this, shape), ttlMs: this.request.streamTtlMs });
+  }
+
+  /** Of a former process: it ended like this. */
+  restore({ shape, outcome, completedAt }: Revived): void {
+    this.shape = shape;
+    this.outcome = outcome;
+    this.status = outcome.status;
+    this.completedAt = completedAt;
+    this.isSent = true;
+    this.#listeners.end();
+    this.#finish(outcome);
   }
 
   /** The run as the store and the answers show it; output and logs so far while it runs. */
@@ -365,11 +389,11 @@ export class Run {
     this.status = outcome.status;
     this.completedAt = this.#hooks.now();
     this.#partial = [];
-    clearTimeout(this.#graceTimer);
+    this.#listeners.end();
     try {
       this.#hooks.onChange(this);
     } finally {
-      this.log.end();
+      this.log.end(this.log.isKept ? endFacts(outcome, this.completedAt) : undefined);
       this.#finish(outcome);
     }
   }

@@ -27,6 +27,8 @@ import type { Webhooks } from "../webhook/webhooks.ts";
 import { candidatesOf } from "../route/candidates.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
 import { journeyFacts, spendFacts } from "./journey-facts.ts";
+import { interruptKept, readKept } from "./kept-run.ts";
+import { Orphans } from "./orphans.ts";
 import { payloadOf } from "./payload.ts";
 import { Run, type RunHooks, type RunRequest } from "./run.ts";
 import type { PredictionRecord, PredictionStore } from "./store.ts";
@@ -67,6 +69,7 @@ export class PredictionRunner {
   readonly #finished = new Map<string, { readonly endedAt: number; readonly bytes: number }>();
   readonly #working = new Set<Promise<void>>();
   readonly #sweep: NodeJS.Timeout;
+  readonly #orphans: Orphans;
   #finishedBytes = 0;
   #writtenMs = Number.NaN;
   #writtenNow = "";
@@ -75,6 +78,10 @@ export class PredictionRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#orphans = new Orphans(options.onEvent);
+    for (const { id, events } of interruptKept(options.journal, this.#now())) {
+      options.onEvent({ type: "stream-recover", predictionId: id, events });
+    }
     this.#sweep = setInterval(() => this.#forgetOld(), sweepIntervalMs).unref();
   }
 
@@ -107,6 +114,30 @@ export class PredictionRunner {
   /** A run in flight or finished not long ago. */
   find(id: string): Run | undefined {
     return this.#runs.get(id);
+  }
+
+  /** As `find`, and else a stream that has ended and is still kept, of a former process too: it can be read again. */
+  findStream(id: string): Run | undefined {
+    const run = this.#runs.get(id);
+    const { journal } = this.#options;
+    const stream = run === undefined ? journal.find(id) : undefined;
+    if (stream?.ended === undefined) return run;
+    try {
+      const revived = readKept(journal, stream);
+      const kept = this.#build(id, revived.request, EventLog.ofKept(journal, stream));
+      kept.restore(revived);
+      return kept;
+    } catch (cause) {
+      this.#options.onEvent({ type: "journal-fail", streams: 1, cause });
+      return undefined;
+    }
+  }
+
+  /** Forgets what is kept of a stream; one that runs is to be canceled by the caller. */
+  forgetStream(id: string): void {
+    const run = this.#runs.get(id);
+    if (run !== undefined && run.outcome !== undefined) this.#forget(run);
+    this.#options.journal.forget(id);
   }
 
   /** A recorded prediction, from memory when it is there. */
@@ -198,7 +229,12 @@ export class PredictionRunner {
 
   #create(request: RunRequest): Run {
     const id = request.id ?? this.#options.idSource();
-    const log = new EventLog({ id, journal: this.#options.journal });
+    // What a former run of this id has said is void.
+    if (request.id !== undefined) this.#options.journal.forget(id);
+    return this.#build(id, request, new EventLog({ id, journal: this.#options.journal }));
+  }
+
+  #build(id: string, request: RunRequest, log: EventLog): Run {
     const isStreamed = request.isWhole !== true && !request.isRecorded;
     const journey = new Journey(journeyFacts(id, request, isStreamed), this.#options);
     return new Run(
@@ -208,6 +244,7 @@ export class PredictionRunner {
         callerGraceMs: this.#options.deadlines.callerGraceMs,
         detachOutput: this.#options.detachOutput,
         onChange: (run) => this.#changed(run),
+        onOrphan: (run, isOrphan) => this.#orphans.mark(run, isOrphan),
       },
     );
   }

@@ -5,6 +5,7 @@ import { metadataOf } from "../http/aig-headers.ts";
 import type { Call, Services } from "../http/call.ts";
 import { noteJourney } from "../http/call-journeys.ts";
 import { callPolicyOf, customCostOf, originOf } from "../http/call-origin.ts";
+import { streamWishOf } from "../http/stream-headers.ts";
 import { assertMayCall, mayCall } from "../keys/authorize.ts";
 import type { AskedFacts } from "../route/dynamic/call-facts.ts";
 import { checkInput } from "./input.ts";
@@ -110,7 +111,10 @@ export function callFacts(
   const metadata = { ...metadataOf(headers), ...given.metadata };
   const customCost = customCostOf(headers);
   const asked = callPolicyOf(headers);
-  const overrides = asked === undefined ? given.overrides : { ...asked, ...given.overrides };
+  const stream = streamWishOf(headers);
+  const detach = stream?.detach === undefined ? undefined : { detach: stream.detach };
+  const overrides =
+    (asked ?? detach) === undefined ? given.overrides : { ...asked, ...detach, ...given.overrides };
   const meter = services.router.admit(call, model, given.metadata);
   return {
     origin: originOf(call),
@@ -124,5 +128,6 @@ export function callFacts(
     ...(customCost !== undefined && { customCost }),
     ...(overrides !== undefined && { overrides }),
     ...(meter !== undefined && { meter }),
+    ...(stream?.ttlMs !== undefined && { streamTtlMs: stream.ttlMs }),
   };
 }

@@ -5,7 +5,8 @@ import type { Run } from "../prediction/run.ts";
 import { startHeaders, type Headers } from "../http/respond.ts";
 import type { StreamEvent } from "./event.ts";
 import { pump } from "./pump.ts";
-import { createFrameSkipper, rememberFrames } from "./resumable.ts";
+import { createFrameNumberer, createFrameSkipper } from "./resumable.ts";
+import type { StreamShape } from "./shape.ts";
 
 /** How one surface writes a run's events as server-sent events. */
 export interface FrameRenderer {
@@ -18,16 +19,19 @@ export interface FrameRenderer {
 export interface FollowOptions {
   readonly run: Run;
   readonly response: ServerResponse;
+  readonly renderer: FrameRenderer;
   /**
-   * A function makes the stream resumable: the answer names the run (`cf-aig-run-id`), and the same bytes can be
-   * written again for a reader who comes back.
+   * Makes the stream resumable: its events are kept, the answer names the run (`cf-aig-run-id`), and the same bytes can
+   * be written again for a reader who comes back.
    */
-  readonly renderer: FrameRenderer | (() => FrameRenderer);
+  readonly shape?: StreamShape;
   readonly deadlines: Deadlines;
   /** Index of the first event to send; more than 0 when a reader comes back. */
   readonly from?: number;
   /** Frames that a reader who comes back has already; only together with a renderer that begins at event 0. */
   readonly framesRead?: number;
+  /** Gives each frame an `id:` line with its number, from 1: a reader may come back by `Last-Event-ID`. */
+  readonly isNumbered?: boolean;
   /** Which event shows that an answer begins; until then a failure is an HTTP status. */
   readonly commitOn: "output" | "any";
   readonly headers?: Headers;
@@ -41,10 +45,9 @@ export interface FollowOptions {
  * @throws `GatewayError`, the run's failure, while nothing has been sent yet
  */
 export async function follow(options: FollowOptions): Promise<void> {
-  const { run, response, deadlines, framesRead, signal } = options;
-  const renderer = typeof options.renderer === "function" ? options.renderer() : options.renderer;
-  const skip = framesRead === undefined ? undefined : createFrameSkipper(framesRead);
-  if (typeof options.renderer === "function") rememberFrames(run, options.renderer);
+  const { run, response, renderer, shape, deadlines, framesRead, signal } = options;
+  const skip = framesRead === undefined ? undefined : frameFilter(options, framesRead);
+  if (shape !== undefined) run.keep(shape);
   const detach = run.attach();
   try {
     const from = options.from ?? 0;
@@ -65,13 +68,24 @@ export async function follow(options: FollowOptions): Promise<void> {
       isSilent: !isAnswering,
       comment: () => run.wait.comment() ?? (run.served === undefined ? "starting" : "keep-alive"),
       watch: (tell) => run.wait.subscribe(tell),
-      isResumable: typeof options.renderer === "function",
+      isResumable: shape !== undefined || skip !== undefined,
       deadlines,
       signal,
     });
   } finally {
     detach();
   }
+}
+
+/** Leaves out what the reader has, and numbers the rest where that is wanted. */
+function frameFilter(
+  { isNumbered = false }: FollowOptions,
+  read: number,
+): (bytes: Buffer) => Buffer {
+  const skip = createFrameSkipper(read);
+  if (!isNumbered) return skip;
+  const number = createFrameNumberer(read);
+  return (bytes) => number(skip(bytes));
 }
 
 /** Resolves with true when the answer begins, with false after `commitMs` or when the caller leaves. */
@@ -106,14 +120,14 @@ function waitForAnswer(run: Run, options: FollowOptions): Promise<boolean> {
   });
 }
 
-function openStream({ run, response, headers, renderer }: FollowOptions): void {
+function openStream({ run, response, headers }: FollowOptions): void {
   response.writeHead(200, {
     "content-type": "text/event-stream",
     "cache-control": "no-cache",
     // Proxies that buffer would hold the tokens back.
     "x-accel-buffering": "no",
     ...startHeaders(run),
-    ...(typeof renderer === "function" && { "cf-aig-run-id": run.id }),
+    ...(run.shape !== undefined && { "cf-aig-run-id": run.id }),
     ...headers,
   });
 }

@@ -1,7 +1,7 @@
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
 import { follow } from "../../stream/follow.ts";
-import { rememberedFrames } from "../../stream/resumable.ts";
+import { findKept, lastEventId } from "../stream-shapes.ts";
 import { malformedRunId } from "./errors.ts";
 
 const runIdPattern = /^[\w.-]{1,200}$/;
@@ -15,19 +15,16 @@ const countPattern = /^\d{1,9}$/;
  */
 export async function resumeRun(call: Call, services: Services, runId: string): Promise<void> {
   allowMethods(call, "GET");
-  const from = call.query.get("from") ?? "0";
+  const from = call.query.get("from") ?? lastEventId(call) ?? "0";
   if (!runIdPattern.test(runId) || !countPattern.test(from)) throw malformedRunId();
-  const run = services.runner.find(runId);
-  const frames = run === undefined ? undefined : rememberedFrames(run);
-  const isMine = run?.request.keyId === call.key?.id || call.key?.scopes.includes("admin") === true;
-  if (run === undefined || frames === undefined || !isMine) {
+  const kept = findKept(call, services, runId);
+  if (kept === undefined) {
     sendJson(call.response, { status: 404, body: { error: "Request not found" } });
     return;
   }
   await follow({
-    run,
+    ...kept,
     response: call.response,
-    renderer: frames,
     framesRead: Number(from),
     deadlines: services.deadlines,
     commitOn: "any",

@@ -1,11 +1,25 @@
-import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
+import { createChatReader, type LeanRequest } from "../../chat/create-reader.ts";
 import type { ChatDelta } from "../../chat/reader.ts";
 import type { GatewayError } from "../../errors.ts";
 import type { Run } from "../../prediction/run.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
+import type { ShapeRenderer } from "../../stream/shape.ts";
 import { anthropicError } from "./errors.ts";
 import { openMessage, stopReason, usageBody, type MessageFacts } from "./message.ts";
+
+export interface MessageStream extends LeanRequest {
+  readonly facts: MessageFacts;
+  /** For `message_start`; the end has the model's own count. */
+  readonly estimatedInputTokens: number;
+  readonly requestId: string;
+}
+
+/** A message's stream as it can be written again. */
+export const messageShape: ShapeRenderer<MessageStream> = {
+  name: "anthropic-message",
+  create: messageFrames,
+};
 
 type BlockKind = "text" | "thinking" | "tool_use";
 
@@ -13,16 +27,8 @@ type BlockKind = "text" | "thinking" | "tool_use";
  * A run's events as Anthropic's: `message_start`, for each block of the answer its start, deltas and stop, then
  * `message_delta` and `message_stop`; a failure is an `error` event in their place.
  */
-export function messageFrames(options: {
-  readonly run: Run;
-  readonly request: ChatRequest;
-  readonly facts: MessageFacts;
-  /** For `message_start`; the end has the model's own count. */
-  readonly estimatedInputTokens: number;
-  readonly requestId: string;
-}): FrameRenderer {
-  const { run } = options;
-  const reader = createChatReader(run, { request: options.request });
+export function messageFrames(run: Run, options: MessageStream): FrameRenderer {
+  const reader = createChatReader(run, options);
   const blocks = new Blocks();
   const closing = (): string => {
     const { outcome } = run;

@@ -1,5 +1,5 @@
 import { conversationBytes } from "../../chat/conversation.ts";
-import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
+import { createChatReader, leanRequest, type ChatRequest } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
 import type { GatewayError } from "../../errors.ts";
 import { parseJsonObject, readBody, readJsonObject } from "../../http/body.ts";
@@ -8,10 +8,11 @@ import { sendJson, startHeaders } from "../../http/respond.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
+import { inShape } from "../../stream/shape.ts";
 import { estimatedTokens } from "../../usage/usage.ts";
 import { passThrough } from "../pass-through.ts";
 import { invalid } from "./blocks.ts";
-import { failureFrame, messageFrames } from "./frames.ts";
+import { failureFrame, messageShape } from "./frames.ts";
 import { wholeMessage } from "./message.ts";
 import { toChatRequest } from "./request.ts";
 
@@ -34,7 +35,11 @@ export async function createMessage(call: Call, services: Services): Promise<voi
     await follow({
       run,
       response: call.response,
-      renderer: () => messageFrames({ run, request, facts, estimatedInputTokens, requestId }),
+      ...inShape(messageShape, {
+        run,
+        facts: { ...leanRequest(request), facts, estimatedInputTokens, requestId },
+        services,
+      }),
       deadlines: services.deadlines,
       commitOn: "output",
       signal: call.signal,

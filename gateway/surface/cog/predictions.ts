@@ -10,6 +10,7 @@ import type { PredictionRecord, WebhookRequest } from "../../prediction/store.ts
 import { waitForCaller } from "../../prediction/wait.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
+import { inShape, type ShapeRenderer } from "../../stream/shape.ts";
 import { readWebhook } from "../../webhook/request.ts";
 import { cogPrediction } from "./prediction.ts";
 
@@ -66,7 +67,7 @@ async function stream(call: Call, services: Services, run: Run): Promise<void> {
   await follow({
     run,
     response: call.response,
-    renderer: nativeFrames(run),
+    ...inShape(cogShape, { run, facts: {}, services }),
     deadlines: services.deadlines,
     commitOn: "any",
     signal: call.signal,
@@ -143,6 +144,9 @@ function readCogWebhook(
     throw new GatewayError("unsupported_parameter", message, { parameter, cause: error });
   }
 }
+
+/** Cog's stream as it can be written again. */
+export const cogShape: ShapeRenderer<unknown> = { name: "cog", create: nativeFrames };
 
 /** coglet's events as they are. */
 function nativeFrames(run: Run): FrameRenderer {

@@ -3,13 +3,15 @@ import type { ChatDelta, ChatResult, ToolCall } from "../../chat/reader.ts";
 import type { Run } from "../../prediction/run.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
+import type { ShapeRenderer } from "../../stream/shape.ts";
 import type { Usage } from "../../usage/usage.ts";
 import { openAiError } from "./errors.ts";
 
 export interface ChatFacts {
   readonly run: Run;
-  /** As the caller sent it. */
+  /** As the caller sent it, or what a reader needs of it. */
   readonly request: ChatRequest;
+  readonly saidBytes?: number;
   /** `chatcmpl-…`. */
   readonly id: string;
   /** The model as the caller named it. */
@@ -24,7 +26,7 @@ export function chatFrames(
   options: { readonly includeUsage: boolean },
 ): FrameRenderer {
   const { run } = facts;
-  const reader = createChatReader(run, { request: facts.request });
+  const reader = createChatReader(run, facts);
   const usageField = options.includeUsage ? { usage: null } : {};
   const chunk = (delta: unknown, finishReason: string | null): string =>
     `data: ${JSON.stringify({
@@ -68,6 +70,13 @@ export function chatFrames(
     },
   };
 }
+
+/** A chat's stream as it can be written again. */
+export const chatShape: ShapeRenderer<Omit<ChatFacts, "run"> & { readonly includeUsage: boolean }> =
+  {
+    name: "openai-chat",
+    create: (run, { includeUsage, ...facts }) => chatFrames({ run, ...facts }, { includeUsage }),
+  };
 
 /** An answer as one chat completion. */
 export function chatCompletion(facts: ChatFacts, result: ChatResult): Record<string, unknown> {

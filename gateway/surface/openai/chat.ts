@@ -1,4 +1,4 @@
-import { createChatReader } from "../../chat/create-reader.ts";
+import { createChatReader, leanRequest } from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
 import { GatewayError } from "../../errors.ts";
 import { isObject, parseJsonObject, readBody } from "../../http/body.ts";
@@ -7,8 +7,9 @@ import { sendJson, startHeaders } from "../../http/respond.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
+import { inShape } from "../../stream/shape.ts";
 import { passThrough } from "../pass-through.ts";
-import { chatCompletion, chatFrames, type ChatFacts } from "./chat-frames.ts";
+import { chatCompletion, chatShape, type ChatFacts } from "./chat-frames.ts";
 import { openAiError } from "./errors.ts";
 
 /** `POST /v1/chat/completions`: an OpenAI chat request on any model that takes messages or a prompt and answers with text. */
@@ -86,10 +87,12 @@ async function stream(
   facts: ChatFacts,
   body: Readonly<Record<string, unknown>>,
 ): Promise<void> {
+  const { run, id, model, created } = facts;
+  const kept = { ...leanRequest(body), id, model, created, includeUsage: wantsUsage(body) };
   await follow({
-    run: facts.run,
+    run,
     response: call.response,
-    renderer: () => chatFrames(facts, { includeUsage: wantsUsage(body) }),
+    ...inShape(chatShape, { run, facts: kept, services }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,

@@ -1,4 +1,9 @@
-import { createChatReader, type ChatRequest } from "../../chat/create-reader.ts";
+import {
+  createChatReader,
+  leanRequest,
+  type ChatRequest,
+  type LeanRequest,
+} from "../../chat/create-reader.ts";
 import { chatInput } from "../../chat/input.ts";
 import type { ChatResult } from "../../chat/reader.ts";
 import { GatewayError } from "../../errors.ts";
@@ -10,6 +15,7 @@ import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
+import { inShape, type ShapeRenderer } from "../../stream/shape.ts";
 import type { Usage } from "../../usage/usage.ts";
 import { passThrough } from "../pass-through.ts";
 import { assertOneAnswer, isStreamed, renderFailure, requireModel, wantsUsage } from "./chat.ts";
@@ -65,7 +71,16 @@ export async function completions(call: Call, services: Services): Promise<void>
   await follow({
     run: first.run,
     response: call.response,
-    renderer: () => completionFrames(head, first, { includeUsage: wantsUsage(body) }),
+    ...inShape(completionShape, {
+      run: first.run,
+      facts: {
+        ...leanRequest(first.request),
+        head,
+        echo: first.echo,
+        includeUsage: wantsUsage(body),
+      },
+      services,
+    }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,
@@ -162,13 +177,21 @@ async function complete(call: Call, head: Head, completing: readonly Completion[
   });
 }
 
-function completionFrames(
-  head: Head,
-  completion: Completion,
-  options: { readonly includeUsage: boolean },
-): FrameRenderer {
-  const { run, request, echo } = completion;
-  const reader = createChatReader(run, { request });
+interface CompletionStream extends LeanRequest {
+  readonly head: Head;
+  readonly echo: string;
+  readonly includeUsage: boolean;
+}
+
+/** A completion's stream as it can be written again. */
+export const completionShape: ShapeRenderer<CompletionStream> = {
+  name: "openai-completion",
+  create: completionFrames,
+};
+
+function completionFrames(run: Run, options: CompletionStream): FrameRenderer {
+  const { head, echo } = options;
+  const reader = createChatReader(run, options);
   const chunk = (text: string, reason: string | null): string =>
     `data: ${JSON.stringify({
       ...head,

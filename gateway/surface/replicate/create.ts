@@ -11,6 +11,7 @@ import type { PredictionRecord } from "../../prediction/store.ts";
 import { holdFor } from "../../prediction/wait.ts";
 import { readWebhook } from "../../webhook/request.ts";
 import { cancelAfterMs } from "./duration.ts";
+import { replicateShape } from "./stream.ts";
 import { predictionBody } from "./prediction.ts";
 import { holdMs } from "./prefer.ts";
 
@@ -48,6 +49,10 @@ export async function create(
       ? {}
       : { deadline: new Date(services.clock() + afterMs).toISOString() }),
   });
+  // Its stream's URL goes out with the answer: it must work whatever happens until it is asked for.
+  if (found.entry.isStreaming) {
+    run.keep({ name: replicateShape.name, facts: { baseUrl: call.baseUrl } });
+  }
   await answerWith(call, services, { run, status: 201 });
 }
 

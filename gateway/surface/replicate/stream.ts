@@ -7,22 +7,20 @@ import { assertMayCall } from "../../keys/authorize.ts";
 import type { PredictionRecord } from "../../prediction/store.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
+import { inShape, type ShapeRenderer, type ShapeServices } from "../../stream/shape.ts";
 
 /**
  * `GET urls.stream`: the prediction's output as `output`, `error` and `done` events. Ids are positions in the event
  * log, so a reader that comes back with `Last-Event-ID` goes on where it was.
  */
 export async function streamPrediction(call: Call, services: Services, id: string): Promise<void> {
-  const run = services.runner.find(id);
-  // Large files go out as URLs, the same ones that the prediction itself shows.
-  const show = (output: unknown): unknown =>
-    services.files.attach(services.files.detach(output, id), call.baseUrl);
+  const run = services.runner.findStream(id);
   if (run !== undefined) {
     assertMayCall(call.key, run.entry.id);
     await follow({
       run,
       response: call.response,
-      renderer: replicateFrames(run.entry, { failure: () => run.outcome?.failure, show }),
+      ...inShape(replicateShape, { run, facts: { baseUrl: call.baseUrl }, services }),
       deadlines: services.deadlines,
       from: firstWanted(call),
       commitOn: "any",
@@ -33,8 +31,27 @@ export async function streamPrediction(call: Call, services: Services, id: strin
   const record = services.predictions.get(id);
   if (record === undefined) throw new GatewayError("not_found", `There is no prediction ${id}.`);
   assertMayCall(call.key, record.model);
-  replay(call, { ...record, output: show(record.output) }, services.catalog.get(record.model));
+  const output = shower(services, { id, baseUrl: call.baseUrl })(record.output);
+  replay(call, { ...record, output }, services.catalog.get(record.model));
 }
+
+/** Large files go out as URLs, the same ones that the prediction itself shows. */
+function shower(
+  { files }: ShapeServices,
+  { id, baseUrl }: { readonly id: string; readonly baseUrl: string },
+): (output: unknown) => unknown {
+  return (output) => files.attach(files.detach(output, id), baseUrl);
+}
+
+/** A prediction's stream as it can be written again. */
+export const replicateShape: ShapeRenderer<{ readonly baseUrl: string }> = {
+  name: "replicate",
+  create: (run, { baseUrl }, services) =>
+    replicateFrames(run.entry, {
+      failure: () => run.outcome?.failure,
+      show: shower(services, { id: run.id, baseUrl }),
+    }),
+};
 
 /** The frames of Replicate's stream; an `error` is followed by `done`, so every stream has an end. */
 function replicateFrames(

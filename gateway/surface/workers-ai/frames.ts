@@ -1,9 +1,10 @@
-import { createChatReader } from "../../chat/create-reader.ts";
+import { createChatReader, leanRequest, type LeanRequest } from "../../chat/create-reader.ts";
 import type { ChatDelta, ChatResult } from "../../chat/reader.ts";
 import { isTextOutput, outputText } from "../../catalog/schema.ts";
 import type { Outcome, Run } from "../../prediction/run.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
+import type { ShapeRenderer } from "../../stream/shape.ts";
 import { failure } from "./errors.ts";
 import { isThirdParty } from "./envelope.ts";
 import type { AnswerShape } from "./input.ts";
@@ -17,18 +18,35 @@ interface ChatFrames {
   readonly closing: (result: ChatResult) => readonly unknown[];
 }
 
+type WorkersStream =
+  | ({ readonly kind: "chat"; readonly speaksOpenAi: boolean } & LeanRequest)
+  | { readonly kind: "pieces"; readonly inputBytes: number };
+
+/** A stream of Workers AI as it can be written again. */
+export const workersShape: ShapeRenderer<WorkersStream> = {
+  name: "workers-ai",
+  create: workersFrames,
+};
+
+export function workersStream(run: Run, shape: AnswerShape): WorkersStream {
+  if (shape.kind !== "chat") {
+    return { kind: "pieces", inputBytes: Buffer.byteLength(JSON.stringify(run.request.input)) };
+  }
+  const speaksOpenAi =
+    Object.hasOwn(shape.request, "stream_options") ||
+    (isThirdParty(run.entry) && !run.entry.id.startsWith("@"));
+  return { kind: "chat", speaksOpenAi, ...leanRequest(shape.request) };
+}
+
 /**
  * A run's events as Workers AI streams them: `data: {"response":…}` per piece, a last one with the usage, then
  * `data: [DONE]`; a failure is an envelope in its place. Third parties' models come as OpenAI's chunks, as on
  * Cloudflare, and so does any model for a caller who speaks OpenAI (`stream_options`).
  */
-export function workersFrames(run: Run, shape: AnswerShape): FrameRenderer {
-  if (shape.kind !== "chat") return pieceFrames(run);
-  const speaksOpenAi =
-    Object.hasOwn(shape.request, "stream_options") ||
-    (isThirdParty(run.entry) && !run.entry.id.startsWith("@"));
-  const frames = speaksOpenAi ? openAiFrames(run) : nativeFrames;
-  const reader = createChatReader(run, { request: shape.request });
+function workersFrames(run: Run, facts: WorkersStream): FrameRenderer {
+  if (facts.kind === "pieces") return pieceFrames(run, facts.inputBytes);
+  const frames = facts.speaksOpenAi ? openAiFrames(run) : nativeFrames;
+  const reader = createChatReader(run, facts);
   return {
     ...(frames.opening !== undefined && { opening: frames.opening }),
     render: (event: StreamEvent) => {
@@ -87,7 +105,7 @@ function callPiece(delta: ChatDelta & { readonly type: "tool_call" }): Record<st
 }
 
 /** Any other model: each piece of its output as it is, then what the whole came to. */
-function pieceFrames(run: Run): FrameRenderer {
+function pieceFrames(run: Run, inputBytes: number): FrameRenderer {
   let outputBytes = 0;
   return {
     render: (event: StreamEvent) => {
@@ -102,7 +120,7 @@ function pieceFrames(run: Run): FrameRenderer {
       return ending(run, event, (outcome) => {
         const usage = usageOf({
           metrics: outcome.metrics,
-          inputBytes: Buffer.byteLength(JSON.stringify(run.request.input)),
+          inputBytes,
           outputBytes,
         });
         return [{ response: "", usage: usageBody(usage) }];

@@ -7,9 +7,10 @@ import { findCallable, startRun, type Input } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import type { EventKind } from "../../stream/event.ts";
 import { follow } from "../../stream/follow.ts";
+import { inShape } from "../../stream/shape.ts";
 import { enclose, isThirdParty, providerName, type EnvelopeKind } from "./envelope.ts";
 import { RunStateError } from "./errors.ts";
-import { workersFrames } from "./frames.ts";
+import { workersShape, workersStream } from "./frames.ts";
 import { readCall, type WorkersCall } from "./input.ts";
 import type { RunOptions } from "./options.ts";
 import { resultOf, type Ended, type WorkersResult } from "./result.ts";
@@ -111,7 +112,7 @@ async function stream(
   await follow({
     run,
     response: call.response,
-    renderer: () => workersFrames(run, asked.shape),
+    ...inShape(workersShape, { run, facts: workersStream(run, asked.shape), services }),
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,

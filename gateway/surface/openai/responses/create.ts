@@ -8,10 +8,11 @@ import type { Run } from "../../../prediction/run.ts";
 import { findCallable, startRun } from "../../../prediction/start.ts";
 import { waitForCaller } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
+import { inShape } from "../../../stream/shape.ts";
 import { passThrough } from "../../pass-through.ts";
 import { isStreamed } from "../chat.ts";
 import { responseBody } from "./body.ts";
-import { responseFrames } from "./frames.ts";
+import { responseShape } from "./frames.ts";
 import { chatMessages, parseInput } from "./items.ts";
 import { responseEnd, type ResponseKeeper } from "./keeper.ts";
 import { failureEvent, mayPass } from "./passed.ts";
@@ -116,7 +117,8 @@ async function stream(
   await follow({
     run,
     response: call.response,
-    renderer: () => responseFrames(response, run),
+    // What was said is not part of the stream.
+    ...inShape(responseShape, { run, facts: { ...response, input: [] }, services }),
     deadlines: services.deadlines,
     commitOn: "output",
     // One that is accepted has an id, which its caller must hear at once.

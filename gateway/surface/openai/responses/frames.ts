@@ -1,6 +1,7 @@
 import type { ChatDelta, ChatReader } from "../../../chat/reader.ts";
 import type { Run } from "../../../prediction/run.ts";
 import type { FrameRenderer } from "../../../stream/follow.ts";
+import type { ShapeRenderer } from "../../../stream/shape.ts";
 import { lastEventType, ResponseEvents, type ResponseEvent } from "./events.ts";
 import { responseBody } from "./body.ts";
 import type { Item } from "./items.ts";
@@ -20,6 +21,12 @@ export function responseFrames(response: StoredResponse, run: Run): FrameRendere
     },
   };
 }
+
+/** A response's stream as it can be written again. */
+export const responseShape: ShapeRenderer<StoredResponse> = {
+  name: "openai-response",
+  create: (run, response) => responseFrames(response, run),
+};
 
 /** The same events again, out of what is kept of a response whose run is forgotten; each text comes whole. */
 export function replayFrames(response: StoredResponse, end: ResponseEnd): string {

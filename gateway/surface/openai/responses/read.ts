@@ -4,8 +4,9 @@ import { sendJson } from "../../../http/respond.ts";
 import type { Run } from "../../../prediction/run.ts";
 import { holdFor } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
+import { inShape } from "../../../stream/shape.ts";
 import { responseBody } from "./body.ts";
-import { lastFrame, replayFrames, responseFrames } from "./frames.ts";
+import { lastFrame, replayFrames, responseShape } from "./frames.ts";
 import type { ResponseKeeper } from "./keeper.ts";
 import { passedFrames } from "./passed.ts";
 import type { ResponseEnd, StoredResponse } from "./store.ts";
@@ -123,12 +124,16 @@ async function streamResponse(
   if (end !== undefined && after !== undefined && after > end.lastSequence) {
     throw invalid("starting_after", `is beyond the last event, ${end.lastSequence}`);
   }
-  const run = services.runner.find(response.predictionId);
+  const run = services.runner.findStream(response.predictionId);
   if (run !== undefined) {
     await follow({
       run,
       response: call.response,
-      renderer: () => responseFrames(withoutEnd(response), run),
+      ...inShape(responseShape, {
+        run,
+        facts: { ...withoutEnd(response), input: [] },
+        services,
+      }),
       deadlines: services.deadlines,
       commitOn: "any",
       framesRead: after === undefined ? 0 : after + 1,
