@@ -1,50 +1,10 @@
-// A route decides which models a call tries. What must hold: every way through it ends, shares are what they say, the
-// same person gets the same share, and a document that cannot work is refused with the place of its fault.
-import fc from "fast-check";
+// A route decides which models a call tries. What must hold: shares are what they say, the same person gets the same
+// share, and a document that cannot work is refused with the place of its fault.
 import { describe, expect, it } from "vitest";
 
-import {
-  planOf,
-  readDocument,
-  type RouteDocument,
-} from "../../../../../gateway/route/dynamic/document.ts";
-import { evaluate, type Evaluation } from "../../../../../gateway/route/dynamic/evaluate.ts";
-import type { CallFacts } from "../../../../../gateway/route/dynamic/facts.ts";
-
-const noFacts: CallFacts = { metadata: {}, headers: {}, nowMs: 0 };
-
-interface Asked {
-  readonly metadata?: CallFacts["metadata"];
-  readonly draws?: readonly number[];
-  /** Ids of limits that are reached. */
-  readonly shut?: readonly string[];
-}
-
-function read(value: unknown): RouteDocument {
-  return readDocument(value, { routeName: "r" });
-}
-
-function walk(value: unknown, { metadata = {}, draws = [0], shut = [] }: Asked = {}): Evaluation {
-  let turn = 0;
-  return evaluate(planOf(read(value), "r").graph, {
-    facts: { ...noFacts, metadata },
-    random: () => draws[turn++ % draws.length] ?? 0,
-    mayPass: ({ id }) => ({ isOpen: !shut.includes(id) }),
-  });
-}
-
-function models(value: unknown, asked?: Asked): readonly string[] {
-  return walk(value, asked).legs.map(({ plan }) => plan.model);
-}
-
-function problem(value: unknown): string {
-  try {
-    read(value);
-  } catch (error) {
-    return (error as Error).message;
-  }
-  return "nothing";
-}
+import { planOf, readDocument } from "../../../../../gateway/route/dynamic/document.ts";
+import { evaluate } from "../../../../../gateway/route/dynamic/evaluate.ts";
+import { end, model, models, noFacts, out, problem, read, start, walk } from "./walk.ts";
 
 describe("the short form", () => {
   it("tries models in their order, and only those whose condition holds", () => {
@@ -150,16 +110,6 @@ describe("the short form", () => {
   ])("%j is refused: %s", (route, message) => {
     expect(problem(route)).toMatch(message);
   });
-});
-
-const out = (elementId: string): { elementId: string } => ({ elementId });
-const start = (to: string): unknown => ({ id: "s", type: "start", outputs: { next: out(to) } });
-const end = { id: "e", type: "end", outputs: {} };
-const model = (id: string, fallback?: string): unknown => ({
-  id,
-  type: "model",
-  properties: { provider: "openai", model: id, timeout: 500, retries: 2 },
-  outputs: { success: out("e"), ...(fallback !== undefined && { fallback: out(fallback) }) },
 });
 
 describe("Cloudflare's form", () => {
@@ -326,79 +276,5 @@ describe("a draw", () => {
     const draws = Array.from({ length: 400 }, (_, index) => index / 400);
     const toA = draws.filter((draw) => models(weighted, { draws: [draw] })[0] === "a");
     expect(toA).toHaveLength(100);
-  });
-});
-
-describe("any route that is accepted", () => {
-  const names = fc.constantFrom("a", "b", "c", "d");
-  const condition = fc.record({ "metadata.plan": fc.constantFrom("free", "paid") });
-  const leg = fc.record(
-    {
-      model: names,
-      weight: fc.integer({ min: 1, max: 9 }),
-      when: condition,
-      limits: fc.record({ requests: fc.integer({ min: 1, max: 9 }) }),
-      attempts: fc.integer({ min: 1, max: 3 }),
-    },
-    { requiredKeys: ["model"] },
-  );
-  const short = fc.record({ models: fc.array(leg, { minLength: 1, maxLength: 6 }) });
-
-  it("ends, tries each leg at most once, and only legs whose condition holds", () => {
-    const draws = fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), {
-      minLength: 1,
-      maxLength: 5,
-    });
-    const plans = fc.constantFrom("free", "paid", "none");
-    const shut = fc.array(fc.integer({ min: 0, max: 5 }).map((at) => `route:r/models.${at}`));
-    fc.assert(
-      fc.property(short, draws, plans, shut, (route, drawn, plan, limits) => {
-        const { legs } = walk(route, { draws: drawn, metadata: { plan }, shut: limits });
-        const paths = legs.map((planned) => planned.plan.path);
-        expect(new Set(paths).size).toBe(paths.length);
-        const wanted = route.models.flatMap(({ when, limits: gate }, index) => {
-          const isMeant = when === undefined || when["metadata.plan"] === plan;
-          const isShut = gate !== undefined && limits.includes(`route:r/models.${index}`);
-          return isMeant && !isShut ? [`models.${index}`] : [];
-        });
-        expect(paths.toSorted()).toEqual(wanted.toSorted());
-      }),
-    );
-  });
-
-  it("ends as Cloudflare's graph too, however its outputs are tied together", () => {
-    const ids = ["n0", "n1", "n2", "n3"] as const;
-    const target = fc.constantFrom("n1", "n2", "n2", "n3", "n3", "e");
-    const element = (id: string): fc.Arbitrary<unknown> =>
-      fc.oneof(
-        fc.tuple(target, target).map(([yes, no]) => ({
-          id,
-          type: "conditional",
-          properties: { condition: { "metadata.plan": "free" } },
-          outputs: { true: out(yes), false: out(no) },
-        })),
-        target.map((next) => model(id, next)),
-        fc.tuple(target, target).map(([one, other]) => ({
-          id,
-          type: "percentage",
-          outputs: { "40%": out(one), else: out(other) },
-        })),
-      );
-    const graph = fc.tuple(...ids.map(element)).map((elements) => ({
-      elements: [start("n0"), ...elements, end],
-    }));
-    let accepted = 0;
-    fc.assert(
-      fc.property(graph, fc.double({ min: 0, max: 0.99, noNaN: true }), (route, draw) => {
-        if (problem(route) !== "nothing") return;
-        accepted += 1;
-        const { legs } = walk(route, { draws: [draw] });
-        const paths = legs.map((planned) => planned.plan.path);
-        expect(new Set(paths).size).toBe(paths.length);
-      }),
-      { numRuns: 1_000 },
-    );
-    // Most are refused, with a circle or a node that nobody reaches.
-    expect(accepted).toBeGreaterThan(10);
   });
 });
