@@ -1,68 +1,130 @@
 import { GatewayError } from "../../errors.ts";
-import { checkMetadata, type AigMetadata } from "../../http/aig-headers.ts";
+import { checkMetadata } from "../../http/aig-headers.ts";
 import { readJsonObject } from "../../http/body.ts";
-import { allowMethods, type Call, type Services } from "../../http/call.ts";
+import { allowMethods, noSuchPath, type Call, type Services } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
-import type { PredictionRecord } from "../../prediction/store.ts";
-import { reportedUsage } from "../../usage/usage.ts";
-import { providerName } from "../workers-ai/envelope.ts";
-import { renderError, success } from "../workers-ai/errors.ts";
-
-/** What a caller said afterwards about a call. */
-interface Remark {
-  readonly feedback?: number | null;
-  readonly score?: number | null;
-  readonly metadata?: AigMetadata;
-}
-
-/** Remarks that are kept; the oldest are forgotten. */
-const remarksMax = 10_000;
-
-/** `…/logs/{id}` of the binding: GET reads what is known of a call, PATCH adds feedback to it. */
-export interface CallLogs {
-  handle(call: Call, logId: string): Promise<void>;
-}
+import type { Condition } from "../../telemetry/logs/condition.ts";
+import type { LogEntry } from "../../telemetry/logs/entry.ts";
+import type { LogRemark } from "../../telemetry/logs/log-store.ts";
+import { success } from "../workers-ai/errors.ts";
+import { aigLogDetails, aigLogEntry } from "./log-entry.ts";
+import { readAigLogQuery, readAigOrder } from "./log-query.ts";
 
 /**
- * Log entries out of the predictions themselves, whose ids `cf-aig-log-id` names: those of accepted predictions for as
- * long as their records, others for as long as their events can be read again. Remarks are in memory.
+ * `…/gateways/{gw}/logs/{id}` of the binding: GET reads what is known of a call (its id is in `cf-aig-log-id`), PATCH adds
+ * feedback, a score or metadata.
  */
-export function createCallLogs(services: Services): CallLogs {
-  const remarks = new Map<string, Remark>();
-  return {
-    async handle(call, logId) {
-      allowMethods(call, "GET", "PATCH");
-      const record = findRecord(services, logId);
-      if (record === undefined || !mayRead(call, record)) {
-        throw new GatewayError("not_found", "Log Not Found");
-      }
-      const remark = remarks.get(logId) ?? {};
-      if (call.method === "PATCH") {
-        const added = readRemark(await readJsonObject(call.request));
-        const [oldest] = remarks.keys();
-        if (remarks.size >= remarksMax && oldest !== undefined) remarks.delete(oldest);
-        const metadata = { ...remark.metadata, ...added.metadata };
-        remarks.set(logId, { ...remark, ...added, metadata });
-        sendJson(call.response, { body: success({}) });
-        return;
-      }
-      sendJson(call.response, { body: success(logEntry(services, record, remark)) });
+export async function callLog(call: Call, services: Services, id: string): Promise<void> {
+  allowMethods(call, "GET", "PATCH");
+  const entry = await findLog(call, services, id);
+  if (call.method === "PATCH") await patch(call, services, id);
+  else await sendEntry(call, services, { entry, isBinding: true });
+}
+
+/** `/client/v4/accounts/{any}/ai-gateway/gateways/{any}/logs…`, as the `cloudflare` client calls it. */
+export async function logsOverRest(
+  call: Call,
+  services: Services,
+  [id, part, ...more]: readonly string[],
+): Promise<void> {
+  if (more.length > 0) throw noSuchPath(call);
+  if (id === undefined) {
+    allowMethods(call, "GET", "DELETE");
+    await (call.method === "GET" ? list(call, services) : deleteLogs(call, services));
+    return;
+  }
+  const entry = await findLog(call, services, id);
+  if (part === "request" || part === "response") {
+    allowMethods(call, "GET");
+    const payload = await services.telemetry.logs.payload(id);
+    if (payload === undefined) throw new GatewayError("not_found", "The payload was not kept.");
+    sendJson(call.response, { body: part === "request" ? payload.input : payload.output });
+    return;
+  }
+  if (part !== undefined) throw noSuchPath(call);
+  allowMethods(call, "GET", "PATCH");
+  if (call.method === "PATCH") await patch(call, services, id);
+  else await sendEntry(call, services, { entry, isBinding: false });
+}
+
+async function sendEntry(
+  call: Call,
+  services: Services,
+  { entry, isBinding }: { readonly entry: LogEntry; readonly isBinding: boolean },
+): Promise<void> {
+  const payload = entry.hasPayload ? await services.telemetry.logs.payload(entry.id) : undefined;
+  const body = { ...aigLogEntry(entry, { isBinding }), ...aigLogDetails(entry, payload) };
+  sendJson(call.response, { body: success(body) });
+}
+
+async function patch(call: Call, services: Services, id: string): Promise<void> {
+  await services.telemetry.logs.remark(id, readRemark(await readJsonObject(call.request)));
+  sendJson(call.response, { body: success({}) });
+}
+
+async function list(call: Call, services: Services): Promise<void> {
+  const { logs } = services.telemetry;
+  const conditions = conditionsOf(call);
+  const page = positive(call.query, "page", 1);
+  const perPage = Math.min(positive(call.query, "per_page", perPageDefault), perPageMax);
+  const { entries } = await logs.search({
+    conditions,
+    limit: perPage,
+    offset: (page - 1) * perPage,
+    ...readAigOrder(call.query),
+  });
+  sendJson(call.response, {
+    body: {
+      ...success(entries.map((entry) => aigLogEntry(entry, { isBinding: false }))),
+      result_info: {
+        page,
+        per_page: perPage,
+        count: entries.length,
+        total_count: await logs.count(conditions),
+      },
     },
-  };
+  });
 }
 
-function findRecord(services: Services, id: string): PredictionRecord | undefined {
-  const run = services.runner.find(id);
-  if (run === undefined) return services.predictions.get(id);
-  const { metadata } = run.request;
-  return { ...run.record(), ...(metadata !== undefined && { metadata }) };
+/** As Cloudflare's: 20, and 50 at most; a script that wants more asks for more pages. */
+const perPageDefault = 20;
+const perPageMax = 50;
+/** Entries that one request with a limit deletes at most. */
+const deleteMax = 10_000;
+
+async function deleteLogs(call: Call, services: Services): Promise<void> {
+  if (call.key?.scopes.includes("admin") !== true) {
+    throw new GatewayError("forbidden", "Entries are deleted with a key that has the scope admin.");
+  }
+  const { logs } = services.telemetry;
+  const conditions = conditionsOf(call);
+  if (call.query.get("limit") === null) {
+    await logs.delete(conditions);
+  } else {
+    const limit = Math.min(positive(call.query, "limit", deleteMax), deleteMax);
+    const found = await logs.search({ conditions, limit, ...readAigOrder(call.query) });
+    const ids = found.entries.map(({ id }) => id);
+    await logs.delete([{ kind: "field", field: "id", operator: "eq", values: ids }]);
+  }
+  sendJson(call.response, { body: success({}) });
 }
 
-function mayRead(call: Call, { keyId }: PredictionRecord): boolean {
-  return keyId === call.key?.id || call.key?.scopes.includes("admin") === true;
+/** A key that may only call sees its own calls. */
+function conditionsOf(call: Call): readonly Condition[] {
+  const conditions = readAigLogQuery(call.query);
+  if (call.key?.scopes.includes("admin") === true) return conditions;
+  const id = call.key?.id ?? "";
+  return [...conditions, { kind: "field", field: "keyId", operator: "eq", values: [id] }];
 }
 
-function readRemark(body: Readonly<Record<string, unknown>>): Remark {
+async function findLog(call: Call, services: Services, id: string): Promise<LogEntry> {
+  const entry = await services.telemetry.logs.get(id);
+  const isMine = entry?.keyId === call.key?.id || call.key?.scopes.includes("admin") === true;
+  if (entry === undefined || !isMine) throw new GatewayError("not_found", "Log Not Found");
+  return entry;
+}
+
+function readRemark(body: Readonly<Record<string, unknown>>): LogRemark {
   const { feedback, score, metadata } = body;
   if (feedback !== undefined && feedback !== null && feedback !== 1 && feedback !== -1) {
     throw new GatewayError("invalid_request", "feedback must be 1 or -1.", {
@@ -80,42 +142,12 @@ function readRemark(body: Readonly<Record<string, unknown>>): Remark {
   };
 }
 
-function logEntry(
-  services: Services,
-  record: PredictionRecord,
-  remark: Remark,
-): Record<string, unknown> {
-  const entry = services.catalog.get(record.model);
-  const usage = reportedUsage(record.metrics);
-  const ended = record.completedAt ?? new Date(services.clock()).toISOString();
-  const request = JSON.stringify(record.input);
-  const response = JSON.stringify(record.output ?? null);
-  return {
-    id: record.id,
-    provider: entry === undefined ? "byom" : providerName(entry),
-    model: record.model,
-    model_type: entry?.task ?? "",
-    path: `run/${record.model}`,
-    duration: Math.max(0, Date.parse(ended) - Date.parse(record.createdAt)),
-    status_code: statusCode(record),
-    success: record.status === "succeeded",
-    cached: false,
-    ...(usage !== undefined && { tokens_in: usage.inputTokens, tokens_out: usage.outputTokens }),
-    metadata: { ...record.metadata, ...remark.metadata },
-    ...(remark.feedback !== undefined && { feedback: remark.feedback }),
-    ...(remark.score !== undefined && { score: remark.score }),
-    step: 0,
-    request_size: Buffer.byteLength(request),
-    request_content_type: "application/json",
-    request_head_complete: false,
-    response_size: Buffer.byteLength(response),
-    response_head_complete: false,
-    created_at: record.createdAt,
-  };
-}
-
-/** The status that the caller was told, near enough: the failure itself is not kept, only its words. */
-function statusCode({ status }: PredictionRecord): number {
-  if (status === "failed") return renderError(new GatewayError("prediction_failed", "")).status;
-  return status === "canceled" || status === "aborted" ? 408 : 200;
+function positive(query: URLSearchParams, name: string, byDefault: number): number {
+  const text = query.get(name);
+  if (text === null || text === "") return byDefault;
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= 1_000_000) return value;
+  throw new GatewayError("invalid_request", `${name} must be a whole number from 1.`, {
+    parameter: name,
+  });
 }

@@ -19,8 +19,9 @@ import { searchModels } from "../workers-ai/models.ts";
 import { runFromBody, runFromPath } from "../workers-ai/rest.ts";
 import { callHeaders } from "../workers-ai/run.ts";
 import { gatewayUrl, runFromBinding } from "./binding.ts";
+import { serveDynamicRoutes } from "./dynamic-routes.ts";
 import { renderGatewayError } from "./errors.ts";
-import { createCallLogs, type CallLogs } from "./logs.ts";
+import { callLog, logsOverRest } from "./logs.ts";
 import { findProvider, passToProvider } from "./provider-pass.ts";
 import { resumeRun } from "./resume.ts";
 import { runUniversal, shapePath } from "./universal.ts";
@@ -34,21 +35,24 @@ import { runUniversal, shapePath } from "./universal.ts";
  * injected header (`injectRequestHeaders`), is the inner `fetcher` of `cloudflare-internal:ai-api`.
  */
 export function createAiGatewaySurface(services: Services, surfaces: readonly Surface[]): Surface {
-  const logs = createCallLogs(services);
-  const context = { services, surfaces, logs };
+  const context = { services, surfaces };
   return {
     name: "ai-gateway",
     owns: ([root, ...rest]) =>
       (root === "run" && rest.length === 0) ||
       root === "ai-gateway" ||
       root === "ai-api" ||
-      (root === "gateway" && rest[0] === "v1"),
+      (root === "gateway" && rest[0] === "v1") ||
+      isRest([root, ...rest]),
+    // Routes are administered: their handler asks for another scope.
+    isOpen: ({ segments }) => isRest(segments) && segments[7] === "routes",
     async handle(call) {
       for (const [name, value] of Object.entries(callHeaders(call))) {
         call.response.setHeader(name, value);
       }
       const [root] = call.segments;
-      if (root === "gateway") await routeHost(call, context);
+      if (root === "client") await routeRest(call, context);
+      else if (root === "gateway") await routeHost(call, context);
       else await routeBinding(call, context);
     },
     renderError: (error, call) => {
@@ -63,11 +67,25 @@ export function createAiGatewaySurface(services: Services, surfaces: readonly Su
 interface Context {
   readonly services: Services;
   readonly surfaces: readonly Surface[];
-  readonly logs: CallLogs;
+}
+
+/** `/client/v4/accounts/{any}/ai-gateway/…`: Cloudflare's administration of a gateway, as far as there is one here. */
+function isRest([client, version, accounts, , service]: readonly (string | undefined)[]): boolean {
+  return (
+    client === "client" && version === "v4" && accounts === "accounts" && service === "ai-gateway"
+  );
+}
+
+async function routeRest(call: Call, { services }: Context): Promise<void> {
+  const [, , , , , gateways, gateway, what, ...rest] = call.segments;
+  if (gateways !== "gateways" || gateway === undefined) throw noSuchPath(call);
+  if (what === "routes") await serveDynamicRoutes(call, services, { gateway, rest });
+  else if (what === "logs") await logsOverRest(call, services, rest);
+  else throw noSuchPath(call);
 }
 
 /** What the binding asks for, whose URLs all begin with `https://workers-binding.ai`. */
-async function routeBinding(call: Call, { services, surfaces, logs }: Context): Promise<void> {
+async function routeBinding(call: Call, { services, surfaces }: Context): Promise<void> {
   const [root, kind, id = "", action, item = "", last] = call.segments;
   if (root === "run" || (kind === "run" && id === "")) {
     await runFromBinding(call, services, surfaces);
@@ -82,7 +100,7 @@ async function routeBinding(call: Call, { services, surfaces, logs }: Context): 
   } else if (action === "url" && item !== "") {
     gatewayUrl(call, id, item);
   } else if (action === "logs" && item !== "") {
-    await logs.handle(call, item);
+    await callLog(call, services, item);
   } else if (action === "run" && last === "resume") {
     await resumeRun(call, services, item);
   } else {
@@ -145,6 +163,6 @@ function renderOwnError(error: GatewayError, call: Call): RenderedError {
     return { status: renderError(error).status, body: failedState(error, error.model) };
   }
   // Behind a gateway as before it: Workers AI's own codes.
-  const isWorkersAi = root === "gateway" && provider === "workers-ai";
+  const isWorkersAi = root === "client" || (root === "gateway" && provider === "workers-ai");
   return isWorkersAi ? renderError(error) : renderGatewayError(error);
 }

@@ -21,7 +21,9 @@ import { openAiPath } from "./v1.ts";
 export function createWorkersAiSurface(services: Services, surfaces: readonly Surface[]): Surface {
   return {
     name: "workers-ai",
-    owns: (segments) => segments[0] === "client" && segments[1] === "v4",
+    // The administration of a gateway is AI Gateway's.
+    owns: ([client, version, , , service]) =>
+      client === "client" && version === "v4" && service !== "ai-gateway",
     async handle(call) {
       for (const [name, value] of Object.entries(callHeaders(call))) {
         call.response.setHeader(name, value);

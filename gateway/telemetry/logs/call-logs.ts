@@ -86,7 +86,9 @@ export class CallLogs {
     this.#options = options;
     this.#settings = openLogSettings(join(options.dataDirectory, "log-settings.json"));
     this.#queue = new BoundedQueue({ entriesMax: logQueueEntriesMax, bytesMax: logQueueBytesMax });
-    this.#writer = new LogWorker({ path, isReader: false }, () => this.#configure());
+    this.#writer = new LogWorker({ path, isReader: false }, () => {
+      void this.#configure();
+    });
     this.#reader = new LogWorker({ path, isReader: true });
   }
 

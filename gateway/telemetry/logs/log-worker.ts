@@ -80,7 +80,7 @@ export class LogWorker {
     if (this.#worker === worker) this.#worker = undefined;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { reject } of waiting) reject(error);
+    for (const one of waiting) one.reject(error);
   }
 }
 

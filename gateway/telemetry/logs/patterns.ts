@@ -62,7 +62,8 @@ function replaceAll(text: string, patterns: readonly Pattern[], name: string): s
 function hasCheckDigit(match: string): boolean {
   const digits = match.replaceAll(/\D/g, "");
   let sum = 0;
-  for (const [index, digit] of [...digits].toReversed().entries()) {
+  for (let index = 0; index < digits.length; index += 1) {
+    const digit = digits[digits.length - 1 - index];
     const doubled = Number(digit) * (index % 2 === 1 ? 2 : 1);
     sum += doubled > 9 ? doubled - 9 : doubled;
   }
