@@ -1,12 +1,17 @@
 import type { GatewayError } from "../../errors.ts";
 
-/** Anthropic's statuses where it has one of its own: 529 is its word for a service that has no room. */
+/**
+ * Anthropic's statuses where it has one of its own: 529 is its word for a service that has no room, 402 for money that
+ * is used up. A budget that calls in flight hold is a limit like others.
+ */
 export function anthropicStatus(error: GatewayError): number {
-  return error.code === "capacity" ? 529 : error.status;
+  if (error.code === "capacity") return 529;
+  return error.code === "budget_exceeded" && !error.isRetryable ? 402 : error.status;
 }
 
 const typeByStatus: Readonly<Record<number, string>> = {
   401: "authentication_error",
+  402: "billing_error",
   403: "permission_error",
   404: "not_found_error",
   413: "request_too_large",

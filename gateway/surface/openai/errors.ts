@@ -7,6 +7,8 @@ function errorType(error: GatewayError): string {
       return "authentication_error";
     case "forbidden":
       return "permission_error";
+    case "budget_exceeded":
+      return "insufficient_quota";
     default:
       return error.status < 500 ? "invalid_request_error" : "server_error";
   }
@@ -15,6 +17,7 @@ function errorType(error: GatewayError): string {
 /** OpenAI's own codes where it has one. */
 function errorCode(error: GatewayError): string {
   if (error.code === "unauthenticated") return "invalid_api_key";
+  if (error.code === "budget_exceeded") return "insufficient_quota";
   return error.code;
 }
 

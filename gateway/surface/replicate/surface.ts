@@ -132,6 +132,7 @@ function handleRest(call: Call, services: Services): void {
 const titles: Readonly<Record<number, string>> = {
   400: "Bad request",
   401: "Unauthenticated",
+  402: "Insufficient credit",
   403: "Forbidden",
   404: "Not found",
   405: "Method not allowed",
@@ -162,7 +163,9 @@ function renderError(error: GatewayError): RenderedError {
     };
   }
   const isRefused = error.code === "unsupported_parameter";
-  const status = isRefused ? 422 : error.status;
+  // Replicate's answer to an account without credit; what calls in flight hold is free again soon.
+  const isUsedUp = error.code === "budget_exceeded" && !error.isRetryable;
+  const status = isRefused ? 422 : isUsedUp ? 402 : error.status;
   const detail = error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
   const title = isRefused ? "Unprocessable request" : (titles[status] ?? "Error");
   return { status, body: { title, detail, status } };

@@ -159,7 +159,8 @@ export class BudgetBook {
     for (const [account, partition] of this.#matching(leg)) {
       const counter = this.#counterOf(account, partition);
       counter.add(cost.nanoUsd, leg.beganAtMs);
-      if (account.isRestored) this.#options.onCount(account, partition, counter);
+      // Also before the ledger has answered: at least this much is spent.
+      this.#options.onCount(account, partition, counter);
     }
   }
 
