@@ -15,7 +15,7 @@ import type { AiInputs, InputsOf, ModelName, OutputOf, RunOptions } from "./type
 export interface AIOptions extends TransportOptions {
   /** Gateway of calls that name none; any name, there is one. Default `default`. */
   readonly gateway?: string;
-  /** Times that one stream is taken up again after a cut; default 5. */
+  /** Times in a row, without an event between them, that a stream is taken up again after a cut; default 5. */
   readonly reconnectsMax?: number;
 }
 
@@ -100,7 +100,7 @@ export function createAI(options: AIOptions): AI {
       };
       return result;
     },
-    gateway: (id) => createGateway(transport, id),
+    gateway: (id) => createGateway(transport, { id, reconnectsMax }),
     fetch(input, init) {
       const url = new URL(input instanceof Request ? input.url : input);
       const path = `${url.pathname}${url.search}`;

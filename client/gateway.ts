@@ -1,4 +1,5 @@
 import { readError } from "./errors.ts";
+import { resumable } from "./resume.ts";
 import { jsonRequest, type Transport } from "./transport.ts";
 import type { GatewayOptions, Metadata } from "./types.ts";
 
@@ -36,7 +37,7 @@ export interface LogPatch {
 
 /** As `env.AI.gateway(id)`. */
 export interface Gateway {
-  /** Steps tried in order until one answers; the answer as it came, a refusal included. */
+  /** Steps tried in order until one answers; the answer as it came, a refusal included. A stream outlives its connection. */
   run(
     steps: UniversalStep | readonly UniversalStep[],
     options?: {
@@ -51,12 +52,15 @@ export interface Gateway {
   patchLog(logId: string, patch: LogPatch): Promise<void>;
 }
 
-export function createGateway(transport: Transport, id: string): Gateway {
+export function createGateway(
+  transport: Transport,
+  { id, reconnectsMax }: { readonly id: string; readonly reconnectsMax: number },
+): Gateway {
   const root = `/ai-gateway/gateways/${encodeURIComponent(id)}`;
   const result = async (path: string): Promise<unknown> =>
     ((await transport.json(path)) as { readonly result: unknown }).result;
   return {
-    run(steps, options = {}) {
+    async run(steps, options = {}) {
       const body = Array.isArray(steps) ? (steps as readonly UniversalStep[]) : [steps];
       const request = jsonRequest("POST", body, options.signal);
       const headers = {
@@ -65,7 +69,13 @@ export function createGateway(transport: Transport, id: string): Gateway {
         ...options.extraHeaders,
       };
       const path = `/ai-gateway/universal/run/${encodeURIComponent(id)}`;
-      return transport.send(path, { ...request, headers });
+      const response = await transport.send(path, { ...request, headers });
+      return resumable(response, {
+        transport,
+        gatewayId: id,
+        reconnectsMax,
+        signal: options.signal,
+      });
     },
     async getUrl(provider = "universal") {
       const { url } = (await result(`${root}/url/${encodeURIComponent(provider)}`)) as {

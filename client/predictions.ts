@@ -1,6 +1,7 @@
 import { encodeInputs } from "./bytes.ts";
-import { InferenceUpstreamError, readError, StreamExpiredError } from "./errors.ts";
+import { InferenceUpstreamError, readError } from "./errors.ts";
 import { readEvents } from "./events.ts";
+import { isUnavailable, Reconnects } from "./reconnect.ts";
 import { jsonRequest, withSignal, type Transport } from "./transport.ts";
 import type { ModelName, PredictionInputOf, PredictionOutputOf } from "./types.ts";
 
@@ -71,7 +72,7 @@ export interface Predictions {
 
 const root = "/v1/predictions";
 const pollDefaultMs = 500;
-/** Cuts of one stream that are healed. */
+/** Cuts of one stream in a row, without an event between them, that are healed. */
 const reconnectsMax = 5;
 
 export function createPredictions(transport: Transport): Predictions {
@@ -121,39 +122,45 @@ async function* streamOutput(
   transport: Transport,
   options: { readonly path: string; readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<string, void, void> {
+  const { path, signal } = options;
+  const reconnects = new Reconnects({ cutsMax: reconnectsMax, signal });
   let lastId: string | undefined;
   let pieces = 0;
-  for (let cuts = 0; ; cuts += 1) {
+  for (;;) {
     const headers: Record<string, string> = {
       accept: "text/event-stream",
       ...(lastId !== undefined && { "last-event-id": lastId }),
     };
+    let response: Response;
     try {
-      const response = await transport.send(options.path, {
-        headers,
-        ...withSignal(options.signal),
-      });
-      if (!response.ok || response.body === null) throw await readError(response);
+      response = await transport.send(path, { headers, ...withSignal(signal) });
+    } catch (cause) {
+      if (signal?.aborted === true || pieces === 0) throw cause;
+      await reconnects.afterRefusal(pieces, cause);
+      continue;
+    }
+    if (!response.ok || response.body === null) {
+      const error = await readError(response);
+      if (pieces === 0 || !isUnavailable(response.status)) throw error;
+      await reconnects.afterRefusal(pieces, error);
+      continue;
+    }
+    let cause: unknown;
+    try {
       for await (const event of readEvents(response.body)) {
         lastId = event.id ?? lastId;
+        reconnects.progress();
         if (event.name === "done") return;
         if (event.name === "error") throw predictionError(event.data);
         if (event.name !== "output") continue;
         pieces += 1;
         yield event.data;
       }
-    } catch (cause) {
-      if (cause instanceof InferenceUpstreamError || options.signal?.aborted === true) throw cause;
-      if (cuts >= reconnectsMax) {
-        throw new StreamExpiredError("The stream was cut too often.", {
-          eventsRead: pieces,
-          cause,
-        });
-      }
+    } catch (error) {
+      if (error instanceof InferenceUpstreamError || signal?.aborted === true) throw error;
+      cause = error;
     }
-    if (cuts >= reconnectsMax) {
-      throw new StreamExpiredError("The stream ended early too often.", { eventsRead: pieces });
-    }
+    await reconnects.afterCut(pieces, cause);
   }
 }
 

@@ -1,6 +1,6 @@
 import { encodeInputs } from "./bytes.ts";
 import { readError } from "./errors.ts";
-import { resumableStream } from "./resume.ts";
+import { resumable } from "./resume.ts";
 import { jsonRequest, type Transport } from "./transport.ts";
 import type { AiInputs, RunOptions } from "./types.ts";
 
@@ -31,7 +31,12 @@ export async function runModel(facts: RunFacts): Promise<unknown> {
   last.aiGatewayLogId = response.headers.get("cf-aig-log-id");
   last.lastRequestHttpStatusCode = response.status;
   last.lastRequestInternalStatusCode = null;
-  const answer = resumable(facts, response);
+  const answer = resumable(response, {
+    transport,
+    gatewayId: options.gateway?.id ?? facts.gatewayId,
+    reconnectsMax: facts.reconnectsMax,
+    signal: options.signal,
+  });
   if (options.returnRawResponse === true) return answer;
   if (!answer.ok || answer.body === null) {
     const error = await readError(answer);
@@ -96,20 +101,4 @@ function isFileStream(value: unknown): value is FileStream {
     "body" in value &&
     value.body instanceof ReadableStream
   );
-}
-
-/** An answer whose stream goes on after a cut, where the gateway can give it again. */
-function resumable(facts: RunFacts, response: Response): Response {
-  const runId = response.headers.get("cf-aig-run-id");
-  if (runId === null || response.body === null || !response.ok) return response;
-  const { transport, reconnectsMax, options } = facts;
-  const body = resumableStream({
-    transport,
-    runId,
-    gatewayId: options.gateway?.id ?? facts.gatewayId,
-    body: response.body,
-    reconnectsMax,
-    signal: options.signal,
-  });
-  return new Response(body, { status: response.status, headers: response.headers });
 }
