@@ -11,6 +11,8 @@ import { GatewayError } from "../errors.ts";
 import { assertMayCall, mayCall } from "../keys/authorize.ts";
 import type { Scope } from "../keys/keys.ts";
 import { adapterIds } from "../upstream/provider/provider-config.ts";
+import { dynamicPrefix } from "../route/dynamic/document.ts";
+import { routeEntry } from "../route/dynamic/entry.ts";
 import { check, readAdminBody } from "./body.ts";
 import type { AdminCall, AdminRoute } from "./route.ts";
 
@@ -128,13 +130,20 @@ export const catalogRoutes: readonly AdminRoute[] = [
   },
 ];
 
+/** Models and routes, as they stand in lists. */
+function listed({ administration, services }: AdminCall): readonly CatalogEntry[] {
+  const { book, sources } = services.router;
+  const routes = book.list().flatMap((route) => routeEntry(route, sources) ?? []);
+  return [...administration.catalog.list(), ...routes];
+}
+
 function sourcesOf({ administration, services, starts }: AdminCall): CatalogSources {
   const { catalog, providers } = administration;
   return { catalog, providers, upstream: services.upstream, starts };
 }
 
 function listModels(admin: AdminCall): unknown {
-  const { call, administration } = admin;
+  const { call } = admin;
   const { query } = call;
   const asked = Object.fromEntries(
     ["search", "task", "author", "source"].flatMap((name) => {
@@ -142,9 +151,9 @@ function listModels(admin: AdminCall): unknown {
       return value === null || value === "" ? [] : [[name, value]];
     }),
   );
-  const entries = administration.catalog
-    .list()
-    .filter((entry) => mayCall(call.key, entry.id) && matches(entry, asked));
+  const entries = listed(admin).filter(
+    (entry) => mayCall(call.key, entry.id) && matches(entry, asked),
+  );
   const format = query.get("format");
   if (format === null || format === "byom") {
     const sources = sourcesOf(admin);
@@ -156,8 +165,10 @@ function listModels(admin: AdminCall): unknown {
   return list;
 }
 
-function findEntry({ administration, call }: AdminCall, name: string): CatalogEntry {
-  const entry = administration.catalog.get(name);
+function findEntry({ administration, call, services }: AdminCall, name: string): CatalogEntry {
+  const route = name.startsWith(dynamicPrefix) ? services.router.book.get(name) : undefined;
+  const entry =
+    (route && routeEntry(route, services.router.sources)) ?? administration.catalog.get(name);
   if (entry === undefined) {
     throw new GatewayError("model_not_found", `There is no model ${name}.`, { parameter: "model" });
   }

@@ -92,10 +92,18 @@ export function waysOf(node: RouteNode): readonly (readonly [name: string, next:
   }
 }
 
-/** Every leg that the route may take, in the order of its nodes. */
-export function legsOf({ nodes }: RouteGraph): readonly LegPlan[] {
-  return [...nodes.values()].flatMap((node) => {
-    if (node.kind === "model") return [node.leg];
-    return node.kind === "spread" ? node.choices.map(({ leg }) => leg) : [];
-  });
+/** Every leg that the route may take, in the order in which its ways come by them. */
+export function legsOf({ start, nodes }: RouteGraph): readonly LegPlan[] {
+  const legs: LegPlan[] = [];
+  const known = new Set<string>();
+  const waiting = [start];
+  for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+    const node = known.has(id) ? undefined : nodes.get(id);
+    known.add(id);
+    if (node === undefined) continue;
+    if (node.kind === "model") legs.push(node.leg);
+    if (node.kind === "spread") legs.push(...node.choices.map(({ leg }) => leg));
+    waiting.push(...waysOf(node).map(([, next]) => next));
+  }
+  return legs;
 }

@@ -54,11 +54,12 @@ export class Router {
   }
 
   /**
-   * What `dynamic/NAME` is for this call; undefined when it names no route.
+   * What `dynamic/NAME` is for this call; undefined when it names no route, and for who only looks at it: then it is an
+   * entry of the catalog.
    * @throws `GatewayError`: `rate_limited`, `forbidden`, `provider_not_configured`, `model_not_found`
    */
   find(call: Call, name: string, asked: AskedFacts = {}): FoundModel | undefined {
-    if (!name.startsWith(dynamicPrefix)) return undefined;
+    if (!name.startsWith(dynamicPrefix) || isLook(call)) return undefined;
     const route = this.book.get(name);
     return route === undefined ? undefined : this.#found(call, route, { name, asked });
   }
@@ -66,7 +67,7 @@ export class Router {
   /** A plain model with what its own route (`models/ID`) says; as it is when there is none, or a version is pinned. */
   withDefaults(call: Call, found: FoundModel, asked: AskedFacts = {}): FoundModel {
     const route = this.book.ofModel(found.entry.id);
-    if (route === undefined || found.version !== undefined) return found;
+    if (route === undefined || found.version !== undefined || isLook(call)) return found;
     const name = found.requestedModel ?? found.entry.id;
     return this.#found(call, route, { name, asked });
   }
@@ -178,8 +179,6 @@ export class Router {
     const facts = factsOf(call, asked, this.limiter.clock());
     const subject: LimitSubject = { facts, key: call.key, model: undefined, route: route.fullName };
     const reserved: Charge[] = [];
-    // Who only looks at a model uses nothing up.
-    const isCall = call.method === "POST" || call.method === "PUT";
     const planned = planCall(route, {
       facts,
       key: call.key,
@@ -188,7 +187,7 @@ export class Router {
       random: this.random,
       look: (rule, isFirst) => {
         const state = this.limiter.look(rule, subject);
-        if (isCall && isFirst && state.isOpen) reserved.push(this.limiter.charge(rule, subject));
+        if (isFirst && state.isOpen) reserved.push(this.limiter.charge(rule, subject));
         return state;
       },
     });
@@ -221,6 +220,11 @@ export class Router {
       },
     );
   }
+}
+
+/** Who only looks at a model uses nothing up. */
+function isLook({ method }: Call): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** What no prediction took over by the end of the answer was not used. */
