@@ -67,7 +67,7 @@ export function renderSpend(
 ): string {
   const { by, rows, total } = report;
   const decimals = options.isExact ? nanoDecimals : shownDecimals;
-  const shown = units.filter(([, name]) => total[name] !== 0);
+  const shown = units.filter(([, name]) => total[name] > 0);
   const numbers = (sums: SpendSums): string[] => [
     formatDollars(sums.nanoUsd, decimals),
     String(sums.legs),
