@@ -172,6 +172,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./spend-settle.ts")).spendSettle,
   },
   {
+    name: "cache clear",
+    summary: "forget stored answers, of one model or all",
+    load: async () => (await import("./cache.ts")).cacheClear,
+  },
+  {
     name: "providers list",
     aliases: ["providers"],
     summary: "third-party providers, without their keys",

@@ -5,6 +5,7 @@ import { sendTagged } from "../http/tagged.ts";
 import { authorize } from "../keys/authorize.ts";
 import { aliasRoutes } from "./alias-routes.ts";
 import { budgetRoutes } from "./budget-routes.ts";
+import { cacheRoutes } from "./cache-routes.ts";
 import { catalogRoutes } from "./catalog-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { priceRoutes } from "./price-routes.ts";
@@ -24,6 +25,7 @@ export const adminRoutes: readonly AdminRoute[] = [
   ...limitRoutes,
   ...spendRoutes,
   ...budgetRoutes,
+  ...cacheRoutes,
 ];
 
 /** Folders of `/api/v1` that are the gateway's; the others are somebody else's. */
@@ -37,6 +39,7 @@ const folders: ReadonlySet<string> = new Set([
   "limits",
   "spend",
   "budgets",
+  "cache",
   "price-history",
   "hardware-prices",
 ]);
