@@ -80,8 +80,8 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "models price",
-    summary: "show or set what a model costs, own ones too",
-    load: async () => (await import("./models-change.ts")).modelsPrice,
+    summary: "show or set what a model costs, now or from a time on, own ones too",
+    load: async () => (await import("./models-price.ts")).modelsPrice,
   },
   {
     name: "models refresh",
@@ -138,6 +138,28 @@ export const commands: readonly CommandEntry[] = [
     name: "snapshot rm",
     summary: "remove a snapshot; the next start is cold",
     load: async () => (await import("./snapshots.ts")).snapshotRemove,
+  },
+  {
+    name: "budgets list",
+    aliases: ["budgets"],
+    summary: "limits on what calls may cost, and how much of them is spent",
+    load: async () => (await import("./budgets.ts")).budgetsList,
+  },
+  {
+    name: "budgets set",
+    summary: "limit what a key, model, route, provider or metadata value may cost; at once",
+    load: async () => (await import("./budgets.ts")).budgetsSet,
+  },
+  {
+    name: "budgets show",
+    summary: "one budget: spent, held for calls in flight, when it opens again",
+    load: async () => (await import("./budgets.ts")).budgetsShow,
+  },
+  {
+    name: "budgets remove",
+    aliases: ["budgets rm"],
+    summary: "remove a budget",
+    load: async () => (await import("./budgets.ts")).budgetsRemove,
   },
   {
     name: "keys list",
@@ -202,6 +224,60 @@ export const commands: readonly CommandEntry[] = [
     name: "providers rotate",
     summary: "encrypt all stored provider keys anew",
     load: async () => (await import("./providers.ts")).providersRotate,
+  },
+  {
+    name: "routes list",
+    aliases: ["routes"],
+    summary: "what dynamic/NAME stands for: models, conditions, shares, limits",
+    load: async () => (await import("./routes.ts")).routesList,
+  },
+  {
+    name: "routes show",
+    summary: "one route, and how its upstreams are doing",
+    load: async () => (await import("./routes.ts")).routesShow,
+  },
+  {
+    name: "routes set",
+    summary: "make or change a route from a YAML or JSON file; the next call takes it",
+    load: async () => (await import("./routes.ts")).routesSet,
+  },
+  {
+    name: "routes try",
+    summary: "which models a call would try, and why; nothing is sent",
+    load: async () => (await import("./routes.ts")).routesTry,
+  },
+  {
+    name: "routes versions",
+    summary: "versions of a route, newest first",
+    load: async () => (await import("./routes.ts")).routesVersions,
+  },
+  {
+    name: "routes rollback",
+    summary: "go back to another version of a route",
+    load: async () => (await import("./routes.ts")).routesRollback,
+  },
+  {
+    name: "routes remove",
+    aliases: ["routes rm"],
+    summary: "remove a route",
+    load: async () => (await import("./routes.ts")).routesRemove,
+  },
+  {
+    name: "limits list",
+    aliases: ["limits"],
+    summary: "limits of requests, tokens, money and calls at once; of one with what is used",
+    load: async () => (await import("./limits.ts")).limitsList,
+  },
+  {
+    name: "limits set",
+    summary: "limit calls by key, model, route or metadata; at once",
+    load: async () => (await import("./limits.ts")).limitsSet,
+  },
+  {
+    name: "limits remove",
+    aliases: ["limits rm"],
+    summary: "take a limit back",
+    load: async () => (await import("./limits.ts")).limitsRemove,
   },
   {
     name: "doctor",

@@ -2,7 +2,7 @@ import type { Command, Flags } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { formatTable } from "../output.ts";
 import { connectPlatform } from "../platform-client.ts";
-import { formatPrice, type ModelLine, type PriceLine } from "../report/catalog.ts";
+import type { ModelLine, PriceLine } from "../report/catalog.ts";
 
 export const modelsAdd: Command = {
   usage:
@@ -143,16 +143,25 @@ export const modelsAlias: Command = {
 const units: Readonly<Record<string, readonly [unit: string, per: number]>> = {
   input: ["input-token", 1_000_000],
   cached: ["cached-input-token", 1_000_000],
+  "cache-write": ["cache-write-token", 1_000_000],
   output: ["output-token", 1_000_000],
+  reasoning: ["reasoning-token", 1_000_000],
   characters: ["character", 1_000_000],
   image: ["image", 1],
   megapixel: ["megapixel", 1],
+  video: ["video", 1],
   second: ["second", 1],
+  "audio-second": ["audio-second", 1],
+  "video-second": ["video-second", 1],
+  "gpu-second": ["gpu-second", 1],
+  "gpu-hour": ["gpu-second", 3_600],
+  "instance-second": ["instance-second", 1],
+  "cold-start-second": ["cold-start-second", 1],
   hour: ["second", 3_600],
   request: ["request", 1],
 };
 
-function readPrice(text: string): PriceLine {
+export function readPrice(text: string): PriceLine {
   const [name = "", usd = ""] = text.split("=", 2);
   const unit = units[name];
   if (unit === undefined || !/^\d+(?:\.\d+)?$/.test(usd)) {
@@ -162,36 +171,4 @@ function readPrice(text: string): PriceLine {
     );
   }
   return { unit: unit[0], per: unit[1], usd };
-}
-
-export const modelsPrice: Command = {
-  usage: "MODEL [UNIT=USD]… [--clear]",
-  positionals: { min: 1, max: 10 },
-  options: { clear: { type: "boolean", help: "take set prices back; the list's hold again" } },
-  async run({ positionals, flags, context }) {
-    const [model = "", ...pairs] = positionals;
-    const platform = await connectPlatform(context);
-    const path = `/api/v1/prices/${encodeURIComponent(model)}`;
-    if (flags.has("clear")) {
-      await platform.call("DELETE", path);
-      context.output.answer(`${model}: no price set here`, { cleared: model });
-    } else if (pairs.length === 0) {
-      const { prices = [] } = (await platform.call(
-        "GET",
-        `/api/v1/catalog/models/${encodeURIComponent(model)}`,
-      )) as ModelLine;
-      context.output.answer(prices.map(describePrice).join("\n"), { model, prices });
-    } else {
-      const prices = pairs.map(readPrice);
-      const set = (await platform.call("PUT", path, { prices })) as { model: string };
-      context.output.answer(`${set.model}: ${prices.map(formatPrice).join(", ")}`, set);
-    }
-  },
-};
-
-function describePrice(price: PriceLine): string {
-  const { source, asOf } = price;
-  return source === undefined
-    ? formatPrice(price)
-    : `${formatPrice(price)} (${source}, ${asOf ?? "undated"})`;
 }
