@@ -23,6 +23,9 @@ import { createOpenAiSurface } from "./surface/openai/surface.ts";
 import { createReplicateSurface } from "./surface/replicate/surface.ts";
 import { createStreamsSurface } from "./surface/streams/surface.ts";
 import { createWorkersAiSurface } from "./surface/workers-ai/surface.ts";
+import { collectServiceMetrics } from "./telemetry/metrics/service-metrics.ts";
+import { createMetricsSurface } from "./telemetry/metrics/surface.ts";
+import type { OtlpOptions } from "./telemetry/otlp/exporter.ts";
 import type { CallWatch } from "./telemetry/watch.ts";
 import { legHeaders } from "./route/leg-headers.ts";
 import type { RoutePolicy } from "./route/policy.ts";
@@ -63,6 +66,10 @@ export interface GatewayOptions {
   readonly allowedHosts?: readonly string[];
   readonly webhookLimits?: Partial<WebhookLimits>;
   readonly onEvent?: OnGatewayEvent;
+  /** Where spans and metrics are sent; default: nowhere. */
+  readonly otlp?: OtlpOptions;
+  /** A token that opens `/metrics` and nothing else; default: only keys with the scope `admin` do. */
+  readonly metricsToken?: string;
   /** Sees each leg and each call as the ledger and the logs do; default: nobody. */
   readonly watch?: CallWatch;
 }
@@ -87,7 +94,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const pools = createPools({ connectMs: deadlines.connectMs });
   const starts = new StartHistory();
   const services = createServices(observing(options, starts), { deadlines, pools });
+  collectServiceMetrics(services);
   const surfaces = [
+    createMetricsSurface(services, { token: options.metricsToken }),
     ...createAdministration(services, starts, options.administration),
     ...createSurfaces(services),
   ];
@@ -180,6 +189,7 @@ async function answer(options: {
   const startedAt = performance.now();
   let failure: GatewayError | undefined;
   call.surface = surface.name;
+  const countRequest = services.telemetry.http.begin(surface.name);
   try {
     if (surface.isOpen?.(call) !== true) call.key = authorize(call.request.headers, services.keys);
     await surface.handle(call);
@@ -187,6 +197,7 @@ async function answer(options: {
     failure = GatewayError.from(error);
     sendError(call, surface, failure);
   }
+  countRequest(call.response.statusCode);
   onEvent?.(requestEnd({ call, surface, failure, startedAt }));
 }
 

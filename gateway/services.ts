@@ -67,6 +67,8 @@ export function createServices(
     dataDirectory,
     clock,
     secrets: () => providers.list().flatMap(({ key }) => key ?? []),
+    baseUrlOf: (provider) => providers.get(provider)?.baseUrl,
+    ...(options.otlp !== undefined && { otlp: options.otlp }),
   });
   watchCalls(options.watch, { accounts, telemetry });
   const cache = new AnswerCache({
