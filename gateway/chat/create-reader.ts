@@ -13,14 +13,14 @@ import { tokenLimitOf } from "./token-limit.ts";
 /** A chat in OpenAI's shape, as the caller's request says it. */
 export type ChatRequest = Readonly<Record<string, unknown>>;
 
+/** The run whose answer is read; `answering` is unknown of a recorded one. */
+type ReadRun = Pick<Run, "id" | "entry" | "request"> & Partial<Pick<Run, "answering">>;
+
 /**
  * A reader of one run's chat answer; `request` is the OpenAI chat body that the run's input was made from, or what
  * `leanRequest` left of it.
  */
-export function createChatReader(
-  run: Pick<Run, "id" | "entry" | "request">,
-  options: LeanRequest,
-): ChatReader {
+export function createChatReader(run: ReadRun, options: LeanRequest): ChatReader {
   return new Reader(run, options);
 }
 
@@ -58,7 +58,7 @@ interface OpenCall {
 }
 
 class Reader implements ChatReader {
-  readonly #run: Pick<Run, "id" | "entry" | "request">;
+  readonly #run: ReadRun;
   readonly #request: ChatRequest;
   readonly #saidBytes: number | undefined;
   readonly #blocks: ToolCallText | undefined;
@@ -68,7 +68,7 @@ class Reader implements ChatReader {
   #hasRead = false;
   #passedBytes = 0;
 
-  constructor(run: Pick<Run, "id" | "entry" | "request">, options: LeanRequest) {
+  constructor(run: ReadRun, options: LeanRequest) {
     const { request, saidBytes } = options;
     this.#run = run;
     this.#request = request;
@@ -124,13 +124,18 @@ class Reader implements ChatReader {
     return inputBytes || (this.#saidBytes ?? conversationBytes(this.#request));
   }
 
+  /** On a route with several models, the one that answers. */
+  get #entry(): CatalogEntry {
+    return this.#run.answering ?? this.#run.entry;
+  }
+
   /** A piece of the output, or the whole of it. */
   #readValue(value: unknown): readonly ChatDelta[] {
     this.#hasRead = true;
-    if (Array.isArray(value) && (isConcatenated(this.#run.entry) || value.some(isTypedChunk))) {
+    if (Array.isArray(value) && (isConcatenated(this.#entry) || value.some(isTypedChunk))) {
       return value.flatMap((piece) => this.#readValue(piece));
     }
-    if (!isTypedChunk(value)) return this.#readText(answerText(this.#run.entry, value));
+    if (!isTypedChunk(value)) return this.#readText(answerText(this.#entry, value));
     if (value.type === "tool_call") return [this.#readCall(value)];
     this.#reasoning += value.text;
     return value.text === "" ? [] : [{ type: "reasoning", text: value.text }];

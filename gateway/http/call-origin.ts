@@ -118,8 +118,8 @@ export function callPolicyOf(headers: IncomingHttpHeaders): Partial<RoutePolicy>
 }
 
 /** As Cloudflare bounds them. */
-const attemptsMax = 5;
-const retryDelayMsMax = 5_000;
+export const attemptsMax = 5;
+export const retryDelayMsMax = 5_000;
 
 /** The same from options in a body. @throws `GatewayError` `invalid_request` */
 export function callPolicy(given: {

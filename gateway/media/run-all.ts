@@ -33,7 +33,11 @@ export async function runAll(
     while (next < inputs.length && !hasFailed) {
       const index = next;
       next += 1;
-      const run = startRun(call, services, { model, input: inputs[index] ?? {} });
+      const run = startRun(call, services, {
+        model,
+        input: inputs[index] ?? {},
+        isWhole: true,
+      });
       running.add(run);
       const outcome = await waitForCaller(run, call.signal);
       running.delete(run);

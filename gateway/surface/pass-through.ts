@@ -16,10 +16,11 @@ import type { Candidate } from "../route/candidate.ts";
 import { candidatesOf } from "../route/candidates.ts";
 import { legHeaders } from "../route/leg-headers.ts";
 import { follow } from "../stream/follow.ts";
+import type { StreamShape } from "../stream/shape.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
 import type { Target } from "../upstream/provider/target.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
-import { wireFrames, type RenderOther } from "./wire-frames.ts";
+import { rawShapeName, wireFrames, type RawStream, type RenderOther } from "./wire-frames.ts";
 
 const scanned: ReadonlySet<string> = new Set(["model", "stream", "stream_options"]);
 
@@ -30,7 +31,8 @@ const shapeHeaders = ["anthropic-version", "anthropic-beta", "openai-beta"] as c
 export interface OwnWords {
   /** @throws `GatewayError` for a model that cannot take the request */
   readonly inputFor: (entry: CatalogEntry) => Input;
-  readonly frames: RenderOther;
+  /** How its stream is written, now and again later. */
+  readonly stream: (run: Run) => { readonly shape: StreamShape; readonly render: RenderOther };
   readonly whole: (
     run: Run,
     outcome: Outcome,
@@ -130,10 +132,20 @@ async function answerStream(call: Call, services: Services, pass: Pass): Promise
   const { format, renderFailure, onRun } = pass;
   const { run, own } = beginRun(call, services, pass);
   onRun?.(run);
+  const other = own?.stream(run);
+  const { requestId } = call;
+  const facts: RawStream = { format, requestId, ...(other && { other: other.shape }) };
   await follow({
     run,
     response: call.response,
-    renderer: () => wireFrames({ run, format, renderFailure, renderOther: own?.frames }),
+    renderer: wireFrames({
+      run,
+      format,
+      renderFailure,
+      renderOther: other?.render,
+    }),
+    // Of the wire format follows how a failure is said when it is written again (`stream-shapes.ts`).
+    shape: { name: rawShapeName, facts },
     deadlines: services.deadlines,
     commitOn: "output",
     signal: call.signal,

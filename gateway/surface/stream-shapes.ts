@@ -4,8 +4,7 @@ import type { Run } from "../prediction/run.ts";
 import type { FrameRenderer } from "../stream/follow.ts";
 import type { ShapeRenderer } from "../stream/shape.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
-import { failureFrame } from "./anthropic/frames.ts";
-import { messageShape } from "./anthropic/frames.ts";
+import { failureFrame, messageShape } from "./anthropic/frames.ts";
 import { cogShape } from "./cog/predictions.ts";
 import { chatShape } from "./openai/chat-frames.ts";
 import { renderFailure } from "./openai/chat.ts";
@@ -19,12 +18,17 @@ import { workersShape } from "./workers-ai/frames.ts";
 /** What passed through in its provider's shape, again. */
 const rawShape: ShapeRenderer<RawStream> = {
   name: rawShapeName,
-  create: (run, { format, requestId }) =>
+  create: (run, { format, requestId, other }, services) =>
     wireFrames({
       run,
       format,
       renderFailure: (failure, position) => failureIn(format, { failure, position, requestId }),
-      renderOther: undefined,
+      renderOther:
+        other &&
+        ((place) =>
+          shapes
+            .get(other.name)
+            ?.create(run, { ...(other.facts as object), place } as never, services)),
     }),
 };
 

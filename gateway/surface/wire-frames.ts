@@ -2,12 +2,23 @@ import type { GatewayError } from "../errors.ts";
 import type { Run } from "../prediction/run.ts";
 import type { StreamEvent } from "../stream/event.ts";
 import type { FrameRenderer } from "../stream/follow.ts";
+import type { StreamShape } from "../stream/shape.ts";
 import type { WireFormat } from "../upstream/provider/adapter.ts";
 import { MessageBlocks, type BlockPlace } from "./message-blocks.ts";
 import { isTakeOver, wireNotice } from "./take-over-frames.ts";
 
 /** Writes the events of an upstream that does not speak the caller's shape; `place` where others wrote before it. */
-export type RenderOther = (run: Run, place: BlockPlace | undefined) => FrameRenderer;
+export type RenderOther = (place: BlockPlace | undefined) => FrameRenderer | undefined;
+
+/** Name of such streams where they are kept, and what is kept of how they are written. */
+export const rawShapeName = "raw";
+
+export interface RawStream {
+  readonly format: WireFormat;
+  readonly requestId: string;
+  /** How it is written for upstreams of another shape behind the first one. */
+  readonly other?: StreamShape;
+}
 
 export interface WireFramesOptions {
   readonly run: Run;
@@ -64,10 +75,10 @@ class WireFrames implements FrameRenderer {
 
   /** Begins to write for an upstream of another shape; what opens an answer, where nothing has. */
   #others(): string {
-    const { run, renderOther } = this.#options;
+    const { renderOther } = this.#options;
     if (this.#other !== undefined) return "";
     const place = this.#hasSaid ? this.#blocks?.place : undefined;
-    this.#other = renderOther?.(run, place);
+    this.#other = renderOther?.(place);
     const opening = this.#hasSaid ? undefined : this.#other?.opening;
     this.#hasSaid = true;
     return opening?.() ?? "";

@@ -1,4 +1,5 @@
 import { GatewayError } from "../../errors.ts";
+import { callPolicy } from "../../http/call-origin.ts";
 import { readAigHeaders } from "../../http/aig-headers.ts";
 import { isObject, readBody } from "../../http/body.ts";
 import type { Call, Services, Surface } from "../../http/call.ts";
@@ -86,7 +87,11 @@ async function runStep(
   await runModel(stepCall, services, {
     model,
     inputs: step.query,
-    options: { ...given, requestTimeoutMs },
+    options: {
+      ...given,
+      requestTimeoutMs,
+      overrides: { ...given.overrides, ...callPolicy({ requestTimeoutMs }) },
+    },
     envelope: "classic",
   });
 }

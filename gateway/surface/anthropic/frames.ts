@@ -5,6 +5,8 @@ import type { Run } from "../../prediction/run.ts";
 import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
 import type { ShapeRenderer } from "../../stream/shape.ts";
+import type { BlockPlace } from "../message-blocks.ts";
+import { isTakeOver, namedNotice } from "../take-over-frames.ts";
 import { anthropicError } from "./errors.ts";
 import { openMessage, stopReason, usageBody, type MessageFacts } from "./message.ts";
 
@@ -13,6 +15,8 @@ export interface MessageStream extends LeanRequest {
   /** For `message_start`; the end has the model's own count. */
   readonly estimatedInputTokens: number;
   readonly requestId: string;
+  /** Where other upstreams wrote before. */
+  readonly place?: BlockPlace | undefined;
 }
 
 /** A message's stream as it can be written again. */
@@ -28,8 +32,8 @@ type BlockKind = "text" | "thinking" | "tool_use";
  * `message_delta` and `message_stop`; a failure is an `error` event in their place.
  */
 export function messageFrames(run: Run, options: MessageStream): FrameRenderer {
-  const reader = createChatReader(run, options);
-  const blocks = new Blocks();
+  let reader = createChatReader(run, options);
+  const blocks = new Blocks(options.place);
   const closing = (): string => {
     const { outcome } = run;
     if (outcome === undefined) return "";
@@ -54,6 +58,11 @@ export function messageFrames(run: Run, options: MessageStream): FrameRenderer {
     },
     render: (event: StreamEvent) => {
       if (event.kind === "completed" || event.kind === "error") return closing();
+      if (isTakeOver(event)) {
+        if (event.kind === "handover") return namedNotice(event);
+        reader = createChatReader(run, options);
+        return blocks.close() + namedNotice(event);
+      }
       if (event.kind !== "output") return undefined;
       const text = reader.plainText(event);
       if (text !== undefined) return blocks.writeBytes(text);
@@ -72,9 +81,15 @@ export function failureFrame(failure: GatewayError, requestId: string): string {
 
 /** The blocks of one answer, in their order; one is open at a time. */
 class Blocks {
-  #index = -1;
+  #index: number;
   #open: BlockKind | undefined;
   readonly #calls = new Map<number, number>();
+
+  constructor(place: BlockPlace = { index: -1, isOpen: false }) {
+    this.#index = place.index;
+    // What goes on within a block is a text.
+    this.#open = place.isOpen ? "text" : undefined;
+  }
 
   /** A text as JSON bytes. */
   writeBytes(json: Buffer): Buffer {

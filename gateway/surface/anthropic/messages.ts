@@ -4,16 +4,17 @@ import { chatInput } from "../../chat/input.ts";
 import type { GatewayError } from "../../errors.ts";
 import { parseJsonObject, readBody, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
-import { sendJson, startHeaders } from "../../http/respond.ts";
-import { findCallable, startRun } from "../../prediction/start.ts";
+import { sendJson, startHeaders, type Headers } from "../../http/respond.ts";
+import type { Outcome, Run } from "../../prediction/run.ts";
+import { findCallable, startRun, type Input } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { inShape } from "../../stream/shape.ts";
 import { estimatedTokens } from "../../usage/usage.ts";
-import { passThrough } from "../pass-through.ts";
+import { passThrough, type OwnWords } from "../pass-through.ts";
 import { invalid } from "./blocks.ts";
-import { failureFrame, messageShape } from "./frames.ts";
-import { wholeMessage } from "./message.ts";
+import { failureFrame, messageShape, type MessageStream } from "./frames.ts";
+import { wholeMessage, type MessageFacts } from "./message.ts";
 import { toChatRequest } from "./request.ts";
 
 /** `POST /v1/messages`: Anthropic's messages on any model that can chat. */
@@ -22,24 +23,29 @@ export async function createMessage(call: Call, services: Services): Promise<voi
   const { requestId } = call;
   const bytes = await readBody(call.request);
   const renderFailure = (failure: GatewayError): string => failureFrame(failure, requestId);
-  if (await passThrough(call, services, { format: "messages", body: bytes, renderFailure })) return;
+  const isPassed = await passThrough(call, services, {
+    format: "messages",
+    body: bytes,
+    renderFailure,
+    ownWords: (body) => messageWords(call, services, body),
+  });
+  if (isPassed) return;
   const body = parseJsonObject(bytes);
   const request = toChatRequest(body, { needsMaxTokens: true });
   const isStreamed = readStream(body["stream"]);
   const model = String(request["model"]);
   const found = findCallable(call, services, model);
-  const run = startRun(call, services, { model: found, input: chatInput(found.entry, request) });
-  const facts = { id: `msg_${run.id}`, model };
+  const run = startRun(call, services, {
+    model: found,
+    input: chatInput(found.entry, request),
+    isWhole: !isStreamed,
+    inputFor: (entry) => chatInput(entry, request),
+  });
   if (isStreamed) {
-    const estimatedInputTokens = inputTokens(request);
     await follow({
       run,
       response: call.response,
-      ...inShape(messageShape, {
-        run,
-        facts: { ...leanRequest(request), facts, estimatedInputTokens, requestId },
-        services,
-      }),
+      ...inShape(messageShape, { run, facts: streamFacts(run, request, requestId), services }),
       deadlines: services.deadlines,
       commitOn: "output",
       signal: call.signal,
@@ -48,14 +54,47 @@ export async function createMessage(call: Call, services: Services): Promise<voi
   }
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
+  const { body: message, headers } = messageAnswer(run, request, outcome);
+  sendJson(call.response, { body: message, headers: { ...startHeaders(run), ...headers } });
+}
+
+function messageFacts(run: Run, request: ChatRequest): MessageFacts {
+  return { id: `msg_${run.id}`, model: String(request["model"]) };
+}
+
+function streamFacts(run: Run, request: ChatRequest, requestId: string): MessageStream {
+  return {
+    ...leanRequest(request),
+    facts: messageFacts(run, request),
+    estimatedInputTokens: inputTokens(request),
+    requestId,
+  };
+}
+
+function messageAnswer(
+  run: Run,
+  request: ChatRequest,
+  outcome: Outcome,
+): { readonly body: unknown; readonly headers: Headers } {
   const { result } = createChatReader(run, { request }).finish(outcome);
-  sendJson(call.response, {
-    body: wholeMessage(facts, result),
-    headers: {
-      ...startHeaders(run),
-      ...(result.usage.isEstimated ? { "x-byom-usage": "estimated" } : {}),
+  return {
+    body: wholeMessage(messageFacts(run, request), result),
+    headers: result.usage.isEstimated ? { "x-byom-usage": "estimated" } : {},
+  };
+}
+
+/** For an upstream that does not speak Anthropic's shape, behind others that do. */
+function messageWords(call: Call, services: Services, body: Input): OwnWords {
+  const request = toChatRequest(body, { needsMaxTokens: true });
+  return {
+    inputFor: (entry) => chatInput(entry, request),
+    stream: (run) => {
+      const facts = streamFacts(run, request, call.requestId);
+      const { shape } = inShape(messageShape, { run, facts, services });
+      return { shape, render: (place) => messageShape.create(run, { ...facts, place }, services) };
     },
-  });
+    whole: (run, outcome) => messageAnswer(run, request, outcome),
+  };
 }
 
 /** `POST /v1/messages/count_tokens`: an estimate, as only the model itself could count. */

@@ -41,7 +41,7 @@ export async function createPrediction(
     return;
   }
   const isAsync = isAsyncAsked(call.request.headers.prefer);
-  const run = start(call, services, { found, body, id, isAsync });
+  const run = start(call, services, { found, body, id, isAsync, isStreamed });
   if (isStreamed) await stream(call, services, run);
   else if (isAsync) {
     sendJson(call.response, { status: 202, body: { id: run.id, status: "starting" } });
@@ -109,6 +109,7 @@ function start(
     readonly body: Readonly<Record<string, unknown>>;
     readonly id: string | undefined;
     readonly isAsync: boolean;
+    readonly isStreamed: boolean;
   },
 ): Run {
   const { found, body, id, isAsync } = options;
@@ -124,6 +125,7 @@ function start(
     input,
     isDetached: isRecorded,
     isRecorded,
+    isWhole: !options.isStreamed,
     ...(id === undefined ? {} : { id }),
     ...(isObject(context) ? { context } : {}),
     ...(webhook === undefined ? {} : { webhook }),

@@ -34,7 +34,12 @@ export async function createSpeech(call: Call, services: Services): Promise<void
   } = body;
   const isEvents = isEventStream(streamFormat);
   const input = speechInput(model.entry, { text, voice, format, speed, instructions, rest });
-  const run = startRun(call, services, { model, input });
+  const run = startRun(call, services, {
+    model,
+    input,
+    // What has been sent of it cannot be taken back.
+    overrides: { onStreamCut: "fail" },
+  });
   const pieces = speechPieces(run, {
     format,
     allow: services.allowedHosts,

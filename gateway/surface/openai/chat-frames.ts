@@ -5,6 +5,7 @@ import type { StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
 import type { ShapeRenderer } from "../../stream/shape.ts";
 import type { Usage } from "../../usage/usage.ts";
+import { chunkNotice, isTakeOver, type ChunkHead } from "../take-over-frames.ts";
 import { openAiError } from "./errors.ts";
 
 export interface ChatFacts {
@@ -26,7 +27,7 @@ export function chatFrames(
   options: { readonly includeUsage: boolean },
 ): FrameRenderer {
   const { run } = facts;
-  const reader = createChatReader(run, facts);
+  let reader = createChatReader(run, facts);
   const usageField = options.includeUsage ? { usage: null } : {};
   const chunk = (delta: unknown, finishReason: string | null): string =>
     `data: ${JSON.stringify({
@@ -66,6 +67,10 @@ export function chatFrames(
     opening: () => chunk({ role: "assistant", content: "" }, null),
     render: (event: StreamEvent) => {
       if (event.kind === "output") return content(event);
+      if (isTakeOver(event)) {
+        if (event.kind === "restart") reader = createChatReader(run, facts);
+        return chunkNotice(event, chunkHead(facts));
+      }
       return event.kind === "completed" || event.kind === "error" ? closing() : undefined;
     },
   };
@@ -119,7 +124,7 @@ export function usageBody(usage: Usage): Record<string, unknown> {
   };
 }
 
-function chunkHead(facts: ChatFacts): Record<string, unknown> {
+function chunkHead(facts: ChatFacts): ChunkHead {
   return {
     id: facts.id,
     object: "chat.completion.chunk",

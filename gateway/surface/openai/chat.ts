@@ -3,12 +3,13 @@ import { chatInput } from "../../chat/input.ts";
 import { GatewayError } from "../../errors.ts";
 import { isObject, parseJsonObject, readBody } from "../../http/body.ts";
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
-import { sendJson, startHeaders } from "../../http/respond.ts";
+import { sendJson, startHeaders, type Headers } from "../../http/respond.ts";
+import type { Outcome } from "../../prediction/run.ts";
 import { findCallable, startRun } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { inShape } from "../../stream/shape.ts";
-import { passThrough } from "../pass-through.ts";
+import { passThrough, type OwnWords } from "../pass-through.ts";
 import { chatCompletion, chatShape, type ChatFacts } from "./chat-frames.ts";
 import { openAiError } from "./errors.ts";
 
@@ -16,26 +17,52 @@ import { openAiError } from "./errors.ts";
 export async function chatCompletions(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
   const bytes = await readBody(call.request);
-  if (
-    await passThrough(call, services, { format: "chat-completions", body: bytes, renderFailure })
-  ) {
-    return;
-  }
+  const isPassed = await passThrough(call, services, {
+    format: "chat-completions",
+    body: bytes,
+    renderFailure,
+    ownWords: (body) => chatWords(services, body),
+  });
+  if (isPassed) return;
   const body = parseJsonObject(bytes);
   const model = requireModel(body);
   assertOneAnswer(body);
   const isStream = isStreamed(body);
   const found = findCallable(call, services, model);
-  const run = startRun(call, services, { model: found, input: chatInput(found.entry, body) });
-  const facts: ChatFacts = {
-    run,
-    request: body,
-    id: `chatcmpl-${run.id}`,
-    model,
-    created: Math.floor(services.clock() / 1000),
-  };
+  const run = startRun(call, services, {
+    model: found,
+    input: chatInput(found.entry, body),
+    isWhole: !isStream,
+    inputFor: (entry) => chatInput(entry, body),
+  });
+  const facts = chatFacts(services, { run, request: body, model });
   if (isStream) await stream(call, services, facts, body);
   else await complete(call, facts);
+}
+
+function chatFacts(
+  services: Services,
+  facts: Pick<ChatFacts, "run" | "request" | "model">,
+): ChatFacts {
+  const created = Math.floor(services.clock() / 1000);
+  return { ...facts, id: `chatcmpl-${facts.run.id}`, created };
+}
+
+/** For an upstream that does not speak OpenAI, behind others that do. */
+function chatWords(services: Services, body: Readonly<Record<string, unknown>>): OwnWords {
+  const model = requireModel(body);
+  assertOneAnswer(body);
+  return {
+    inputFor: (entry) => chatInput(entry, body),
+    stream: (run) => {
+      const { id, created } = chatFacts(services, { run, request: body, model });
+      const facts = { ...leanRequest(body), id, model, created, includeUsage: wantsUsage(body) };
+      const { shape } = inShape(chatShape, { run, facts, services });
+      return { shape, render: () => chatShape.create(run, facts, services) };
+    },
+    whole: (run, outcome) =>
+      chatAnswer(chatFacts(services, { run, request: body, model }), outcome),
+  };
 }
 
 /** A failure in the middle of a stream: there is no status any more, only an event. */
@@ -100,15 +127,17 @@ async function stream(
 }
 
 async function complete(call: Call, facts: ChatFacts): Promise<void> {
-  const { run, request } = facts;
+  const { run } = facts;
   const outcome = await waitForCaller(run, call.signal);
   if (outcome.failure !== undefined) throw outcome.failure;
-  const { result } = createChatReader(run, { request }).finish(outcome);
-  sendJson(call.response, {
+  const { body, headers } = chatAnswer(facts, outcome);
+  sendJson(call.response, { body, headers: { ...startHeaders(run), ...headers } });
+}
+
+function chatAnswer(facts: ChatFacts, outcome: Outcome): { body: unknown; headers: Headers } {
+  const { result } = createChatReader(facts.run, { request: facts.request }).finish(outcome);
+  return {
     body: chatCompletion(facts, result),
-    headers: {
-      ...startHeaders(run),
-      ...(result.usage.isEstimated ? { "x-byom-usage": "estimated" } : {}),
-    },
-  });
+    headers: result.usage.isEstimated ? { "x-byom-usage": "estimated" } : {},
+  };
 }

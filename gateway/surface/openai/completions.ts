@@ -18,6 +18,7 @@ import { follow, type FrameRenderer } from "../../stream/follow.ts";
 import { inShape, type ShapeRenderer } from "../../stream/shape.ts";
 import type { Usage } from "../../usage/usage.ts";
 import { passThrough } from "../pass-through.ts";
+import { chunkNotice, isTakeOver } from "../take-over-frames.ts";
 import { assertOneAnswer, isStreamed, renderFailure, requireModel, wantsUsage } from "./chat.ts";
 import { usageBody } from "./chat-frames.ts";
 
@@ -55,7 +56,12 @@ export async function completions(call: Call, services: Services): Promise<void>
   if (isStream && requests.length > 1) {
     throw refused("prompt", "A stream takes one prompt; send a call for each.");
   }
-  const completing = start(call, services, { model, requests, isEchoed: body["echo"] === true });
+  const completing = start(call, services, {
+    model,
+    requests,
+    isEchoed: body["echo"] === true,
+    isWhole: !isStream,
+  });
   const [first] = completing;
   if (first === undefined) return;
   const head: Head = {
@@ -125,6 +131,7 @@ function start(
     readonly model: string;
     readonly requests: readonly ChatRequest[];
     readonly isEchoed: boolean;
+    readonly isWhole: boolean;
   },
 ): readonly Completion[] {
   const found = findCallable(call, services, options.model);
@@ -135,7 +142,12 @@ function start(
   const begun: Completion[] = [];
   try {
     for (const { request, input } of inputs) {
-      const run = startRun(call, services, { model: found, input });
+      const run = startRun(call, services, {
+        model: found,
+        input,
+        isWhole: options.isWhole,
+        inputFor: (entry) => chatInput(entry, request, { isRaw: true }),
+      });
       const echo = options.isEchoed ? String(request["prompt"]) : "";
       begun.push({ run, request, echo });
     }
@@ -191,7 +203,7 @@ export const completionShape: ShapeRenderer<CompletionStream> = {
 
 function completionFrames(run: Run, options: CompletionStream): FrameRenderer {
   const { head, echo } = options;
-  const reader = createChatReader(run, options);
+  let reader = createChatReader(run, options);
   const chunk = (text: string, reason: string | null): string =>
     `data: ${JSON.stringify({
       ...head,
@@ -215,6 +227,10 @@ function completionFrames(run: Run, options: CompletionStream): FrameRenderer {
     opening: () => (echo === "" ? "" : chunk(echo, null)),
     render: (event: StreamEvent) => {
       if (event.kind === "completed" || event.kind === "error") return closing();
+      if (isTakeOver(event)) {
+        if (event.kind === "restart") reader = createChatReader(run, options);
+        return chunkNotice(event, head);
+      }
       const texts = reader.read(event);
       return texts.map((delta) => (delta.type === "text" ? chunk(delta.text, null) : "")).join("");
     },

@@ -30,7 +30,12 @@ export async function streamImages(
       { parameter: "n" },
     );
   }
-  const run = startRun(call, services, { model: request.model, input });
+  const run = startRun(call, services, {
+    model: request.model,
+    input,
+    // What has been sent of it cannot be taken back.
+    overrides: { onStreamCut: "fail" },
+  });
   await sendFrames({
     run,
     response: call.response,

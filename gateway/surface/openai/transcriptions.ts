@@ -62,8 +62,15 @@ export async function createTranscription(
     timestamps: wantedTimes(request),
     rest: restOf(form),
   });
-  const run = startRun(call, services, { model, input });
-  if (text("stream") === "true") {
+  const isStreamed = text("stream") === "true";
+  const run = startRun(call, services, {
+    model,
+    input,
+    isWhole: !isStreamed,
+    // What has been sent of it cannot be taken back.
+    overrides: { onStreamCut: "fail" },
+  });
+  if (isStreamed) {
     await sendFrames({
       run,
       response: call.response,

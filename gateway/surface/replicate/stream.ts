@@ -7,6 +7,7 @@ import { assertMayCall } from "../../keys/authorize.ts";
 import type { PredictionRecord } from "../../prediction/store.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
+import { isTakeOver, readNotice } from "../take-over-frames.ts";
 import { inShape, type ShapeRenderer, type ShapeServices } from "../../stream/shape.ts";
 
 /**
@@ -69,6 +70,8 @@ function replicateFrames(
         if (isTypedChunk(chunk) && isTextOutput(entry)) return undefined;
         return frame("output", outputText(entry, options.show(chunk)), event.index);
       }
+      if (isTakeOver(event))
+        return frame(event.kind, JSON.stringify(readNotice(event)), event.index);
       if (event.kind !== "completed" && event.kind !== "error") return undefined;
       return ending(options.failure(), event.index);
     },

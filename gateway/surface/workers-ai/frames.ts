@@ -5,6 +5,7 @@ import type { Outcome, Run } from "../../prediction/run.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import type { FrameRenderer } from "../../stream/follow.ts";
 import type { ShapeRenderer } from "../../stream/shape.ts";
+import { isTakeOver, readNotice } from "../take-over-frames.ts";
 import { failure } from "./errors.ts";
 import { isThirdParty } from "./envelope.ts";
 import type { AnswerShape } from "./input.ts";
@@ -16,6 +17,7 @@ interface ChatFrames {
   readonly opening?: () => string;
   readonly delta: (delta: ChatDelta) => unknown;
   readonly closing: (result: ChatResult) => readonly unknown[];
+  readonly notice: (event: StreamEvent) => unknown;
 }
 
 type WorkersStream =
@@ -46,11 +48,15 @@ export function workersStream(run: Run, shape: AnswerShape): WorkersStream {
 function workersFrames(run: Run, facts: WorkersStream): FrameRenderer {
   if (facts.kind === "pieces") return pieceFrames(run, facts.inputBytes);
   const frames = facts.speaksOpenAi ? openAiFrames(run) : nativeFrames;
-  const reader = createChatReader(run, facts);
+  let reader = createChatReader(run, facts);
   return {
     ...(frames.opening !== undefined && { opening: frames.opening }),
     render: (event: StreamEvent) => {
       if (event.kind === "output") return render(reader.read(event).map(frames.delta));
+      if (isTakeOver(event)) {
+        if (event.kind === "restart") reader = createChatReader(run, facts);
+        return render([frames.notice(event)]);
+      }
       return ending(run, event, (outcome) => {
         const { deltas, result } = reader.finish(outcome);
         return [...deltas.map(frames.delta), ...frames.closing(result)];
@@ -68,7 +74,13 @@ const nativeFrames: ChatFrames = {
   closing: ({ finishReason, usage }) => [
     { response: "", usage: usageBody(usage), finish_reason: finishReason },
   ],
+  notice: pieceNotice,
 };
+
+/** A piece of no text, which clients step over. */
+function pieceNotice(event: StreamEvent): unknown {
+  return { response: "", byom: readNotice(event) };
+}
 
 function openAiFrames(run: Run): ChatFrames {
   const head = {
@@ -92,6 +104,7 @@ function openAiFrames(run: Run): ChatFrames {
       chunk({}, finishReason),
       { ...head, choices: [], usage: usageBody(usage) },
     ],
+    notice: (event) => ({ ...head, choices: [], byom: readNotice(event) }),
   };
 }
 
@@ -116,6 +129,10 @@ function pieceFrames(run: Run, inputBytes: number): FrameRenderer {
         return render([
           { response: isTextOutput(run.entry) ? outputText(run.entry, piece) : piece },
         ]);
+      }
+      if (isTakeOver(event)) {
+        outputBytes = event.kind === "restart" ? 0 : outputBytes;
+        return render([pieceNotice(event)]);
       }
       return ending(run, event, (outcome) => {
         const usage = usageOf({

@@ -5,7 +5,6 @@ import { sendJson, startHeaders, type Headers } from "../../http/respond.ts";
 import type { Run } from "../../prediction/run.ts";
 import { findCallable, startRun, type Input } from "../../prediction/start.ts";
 import { waitForCaller } from "../../prediction/wait.ts";
-import type { EventKind } from "../../stream/event.ts";
 import { follow } from "../../stream/follow.ts";
 import { inShape } from "../../stream/shape.ts";
 import { enclose, isThirdParty, providerName, type EnvelopeKind } from "./envelope.ts";
@@ -38,7 +37,7 @@ export async function runModel(call: Call, services: Services, options: RunCall)
     const asked = readCall(found.entry, options.inputs);
     if (options.options.rejectIfBusy) refuseBusy(services, found);
     announce(call, found, options.options);
-    const runs = begin(call, services, { found, asked, options: options.options });
+    const runs = begin(call, services, { ...options, found, asked });
     if (asked.isStreamed && asked.inputs.length === 1) {
       await stream(call, services, { run: runs[0], asked });
       return;
@@ -72,37 +71,28 @@ function begin(
   options: {
     readonly found: FoundModel;
     readonly asked: WorkersCall;
+    readonly inputs: Input;
     readonly options: RunOptions;
   },
 ): readonly [Run, ...Run[]] {
   const { found, asked } = options;
-  const { metadata, isDetached, requestTimeoutMs } = options.options;
-  const [first, ...others] = asked.inputs.map((input) => {
-    const run = startRun(call, services, { model: found, input, metadata, isDetached });
-    if (requestTimeoutMs !== undefined && requestTimeoutMs < services.deadlines.totalMs) {
-      limitFirstByte(run, requestTimeoutMs);
-    }
-    return run;
-  });
+  const { metadata, isDetached, overrides } = options.options;
+  const isWhole = !(asked.isStreamed && asked.inputs.length === 1);
+  const [first, ...others] = asked.inputs.map((input, index) =>
+    startRun(call, services, {
+      model: found,
+      input,
+      metadata,
+      isDetached,
+      isWhole,
+      inputFor: (entry) => readCall(entry, options.inputs).inputs[index] ?? {},
+      cacheWish: options.options.cacheWish,
+      ...(overrides !== undefined && { overrides }),
+    }),
+  );
   if (first === undefined) throw new GatewayError("internal", "A call without an input.");
   return [first, ...others];
 }
-
-/** Ends a run that has said nothing after this time. */
-function limitFirstByte(run: Run, timeoutMs: number): void {
-  const timer = setTimeout(() => {
-    run.cut(new GatewayError("upstream_timeout", `Nothing came within ${timeoutMs} ms.`));
-  }, timeoutMs);
-  const unsubscribe = run.log.subscribe(() => {
-    const { last, isEnded } = run.log;
-    if (!isEnded && (last === undefined || silentKinds.has(last.kind))) return;
-    clearTimeout(timer);
-    unsubscribe();
-  });
-}
-
-/** Events that are no answer yet. */
-const silentKinds: ReadonlySet<EventKind> = new Set(["start", "log", "metric"]);
 
 async function stream(
   call: Call,

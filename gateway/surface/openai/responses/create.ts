@@ -56,6 +56,8 @@ export async function createResponse(
     id: predictionId,
     isDetached: facts.isBackground,
     isRecorded: facts.isBackground,
+    isWhole: !isStream,
+    inputFor: (entry) => chatInput(entry, responseChat(facts, messages)),
     metadata: facts.metadata,
   });
   if (facts.isBackground) acceptInBackground(keeper, response, run);

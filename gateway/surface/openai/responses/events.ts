@@ -2,6 +2,7 @@ import type { ChatDelta, ChatReader, ChatResult } from "../../../chat/reader.ts"
 import type { GatewayError } from "../../../errors.ts";
 import type { Outcome } from "../../../prediction/run.ts";
 import type { StreamEvent } from "../../../stream/event.ts";
+import type { TakeOverNotice } from "../../take-over-frames.ts";
 import { responseBody } from "./body.ts";
 import { idPrefixes, type Item } from "./items.ts";
 import type { ResponseEnd, StoredResponse } from "./store.ts";
@@ -26,7 +27,7 @@ interface OpenItem {
  */
 export class ResponseEvents {
   readonly #response: StoredResponse;
-  readonly #reader: ChatReader;
+  #reader: ChatReader;
   readonly #output: Item[] = [];
   readonly #calls = new Map<number, OpenItem>();
   #open: OpenItem | undefined;
@@ -54,6 +55,23 @@ export class ResponseEvents {
   /** Of one event of the run that is not its last. */
   take(event: StreamEvent): readonly ResponseEvent[] {
     return [...this.#start(), ...this.#reader.read(event).flatMap((delta) => this.#take(delta))];
+  }
+
+  /**
+   * Another upstream takes over. With a new reader the answer begins anew: what was said is closed as incomplete, and
+   * the response at the end does not have it.
+   */
+  turn(notice: TakeOverNotice, anew: ChatReader | undefined): readonly ResponseEvent[] {
+    const events: ResponseEvent[] = [];
+    if (anew !== undefined) {
+      events.push(...this.#closeText("incomplete"), ...this.#closeCalls());
+      this.#calls.clear();
+      this.#output.length = 0;
+      this.#reader = anew;
+    }
+    const { type, ...facts } = notice;
+    events.push(this.#event(`byom.${type}`, { ...facts }));
+    return events;
   }
 
   /** Of the run's end; the last event has the whole response. */

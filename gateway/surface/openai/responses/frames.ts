@@ -2,6 +2,7 @@ import type { ChatDelta, ChatReader } from "../../../chat/reader.ts";
 import type { Run } from "../../../prediction/run.ts";
 import type { FrameRenderer } from "../../../stream/follow.ts";
 import type { ShapeRenderer } from "../../../stream/shape.ts";
+import { isTakeOver, readNotice } from "../../take-over-frames.ts";
 import { lastEventType, ResponseEvents, type ResponseEvent } from "./events.ts";
 import { responseBody } from "./body.ts";
 import type { Item } from "./items.ts";
@@ -14,6 +15,10 @@ export function responseFrames(response: StoredResponse, run: Run): FrameRendere
   return {
     opening: () => frames(events.opening()),
     render: (event) => {
+      if (isTakeOver(event)) {
+        const anew = event.kind === "restart" ? responseReader(response, run) : undefined;
+        return frames(events.turn(readNotice(event), anew));
+      }
       if (event.kind !== "completed" && event.kind !== "error") return frames(events.take(event));
       const { outcome } = run;
       if (outcome === undefined) return undefined;

@@ -6,6 +6,7 @@ import type { KeyIdentity } from "../../../keys/keys.ts";
 import type { Outcome, Run } from "../../../prediction/run.ts";
 import type { PredictionRunner } from "../../../prediction/runner.ts";
 import type { PredictionRecord, PredictionStore } from "../../../prediction/store.ts";
+import { isTakeOver, readNotice } from "../../take-over-frames.ts";
 import { ResponseEvents } from "./events.ts";
 import { predictionOfItem, type FindItem, type Item } from "./items.ts";
 import { PassedResponses } from "./passed.ts";
@@ -82,6 +83,11 @@ export class ResponseKeeper {
     throw new GatewayError("not_found", `There is no response ${id}.`, {
       hint: "Responses are kept for 30 days unless they were made with store: false.",
     });
+  }
+
+  /** Whether it is under way in this process. */
+  isRunning(id: string): boolean {
+    return this.#running.has(id);
   }
 
   /** Forgets a response; one that runs is to be canceled by the caller. */
@@ -186,7 +192,10 @@ export async function responseEnd(response: StoredResponse, run: Run): Promise<R
   const signal = new AbortController().signal;
   for await (const batch of run.log.read({ from: 0, signal })) {
     for (const event of batch) {
-      if (event.kind !== "completed" && event.kind !== "error") events.take(event);
+      if (isTakeOver(event)) {
+        const anew = event.kind === "restart" ? responseReader(response, run) : undefined;
+        events.turn(readNotice(event), anew);
+      } else if (event.kind !== "completed" && event.kind !== "error") events.take(event);
     }
   }
   return events.finish(outcome, seconds(run.completedAt)).end;

@@ -148,6 +148,7 @@ describe("the older host's paths", () => {
     moonshot.next(json({ error: { message: "down" } }, { status: 500 }));
     const failed = await harness.call(path, {
       body: { model: "moonshot/kimi-k2.5", input: { messages } },
+      headers: { "cf-aig-max-attempts": "1" },
     });
     expect(failed.status).toBe(502);
     expect(await failed.json()).toMatchObject({
