@@ -15,8 +15,12 @@ const typeByEnding: Readonly<Record<string, string>> = {
   svg: "image/svg+xml",
 };
 
-/** Everything that is served: a file that is not named here cannot be read. The page comes first. */
-const page = "index.html";
+/** The pages by their paths. */
+const pages: Readonly<Record<string, string>> = {
+  "/models": "index.html",
+  "/spend": "spend.html",
+};
+/** Everything else that is served: a file that is not named here cannot be read. */
 const assets: readonly string[] = [
   "style.css",
   "icon.svg",
@@ -29,6 +33,7 @@ const assets: readonly string[] = [
   "event-stream.js",
   "form.js",
   "form-fields.js",
+  "key-dialog.js",
   "list.js",
   "model.js",
   "output.js",
@@ -36,6 +41,11 @@ const assets: readonly string[] = [
   "prediction-run.js",
   "schema.js",
   "snippets.js",
+  "spend.css",
+  "spend.js",
+  "spend-budgets.js",
+  "spend-chart.js",
+  "spend-table.js",
   "timing.js",
 ];
 
@@ -72,11 +82,16 @@ interface Asset {
   readonly etag: string;
 }
 
-/** The page at `/models` and its files under `/models/assets/`, read once. It needs no key: its API calls do. */
+/** The pages and their files under `/models/assets/`, read once. They need no key: their API calls do. */
 export function createConsole(): Console {
   const byPath = new Map<string, Asset>([
-    ["/models", load(page)],
-    ["/models/", load(page)],
+    ...Object.entries(pages).flatMap(([path, name]) => {
+      const page = load(name);
+      return [
+        [path, page],
+        [`${path}/`, page],
+      ] as const;
+    }),
     ...assets.map((name) => [`/models/assets/${name}`, load(name)] as const),
   ]);
   return (request, response, path) => {

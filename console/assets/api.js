@@ -23,7 +23,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request(
+/** One request with the key of this tab. @throws ApiError */
+export async function request(
   path,
   { method = "GET", body, headers = {}, signal, key = savedKey() } = {},
 ) {

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Console } from "../../../../console/index.ts";
 import {
   createGateway,
   openAdministration,
@@ -45,11 +46,18 @@ export interface BudgetPlatform {
 
 /** A gateway with its administration over a provider whose every chat costs one cent. */
 export async function startBudgetPlatform(
-  options: { readonly allowedHosts?: readonly string[]; readonly answerDelayMs?: number } = {},
+  options: {
+    readonly allowedHosts?: readonly string[];
+    readonly answerDelayMs?: number;
+    /** Answers before the gateway; whether it did. */
+    readonly serve?: Console;
+    /** Milliseconds since the epoch. */
+    readonly start?: number;
+  } = {},
 ): Promise<BudgetPlatform> {
   const directory = await mkdtemp(join(tmpdir(), "byom-budget-"));
   const events: GatewayEvent[] = [];
-  let now = start;
+  let now = options.start ?? start;
   let served = 0;
   const double = await startProviderDouble({
     basePath: "/v1",
@@ -69,6 +77,8 @@ export async function startBudgetPlatform(
     refuse: ({ status, message }) => fail(status, { error: { message } }),
   });
   const server = createServer((request, response) => {
+    const path = request.url?.split("?", 1)[0] ?? "/";
+    if (options.serve?.(request, response, path) === true) return;
     void gateway.handle(request, response).then((isHandled) => {
       if (!isHandled) response.writeHead(418).end();
     });
