@@ -65,7 +65,7 @@ function limitOf({ services, parameters }: AdminCall): StandingLimit {
   const limit = services.router.book.limit(name);
   if (limit !== undefined) return limit;
   throw new GatewayError("not_found", `There is no limit ${name}.`, {
-    hint: "`byom routes limits` lists them.",
+    hint: "`byom limits` lists them.",
   });
 }
 
