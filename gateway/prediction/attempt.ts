@@ -85,7 +85,7 @@ async function runOnDeployment(
       return;
     } catch (error) {
       if (!(error instanceof NotBegunError) || leg.signal.aborted) throw error;
-      run.markUnsent();
+      leg.markUnsent();
       if (error.why === "not-streaming") isStreaming = false;
       else if (!isLast) throw notBegunFailure(error);
       // Accepted means not lost: a recorded prediction waits, a caller on the line is told to come back.

@@ -81,7 +81,6 @@ export class LegRun {
       this.#abort === undefined
         ? parts.run.signal
         : AbortSignal.any([parts.run.signal, this.#abort.signal]);
-    if (firstOutputMs !== undefined) this.#limitFirstOutput(firstOutputMs);
     parts.contest?.enter(this);
   }
 
@@ -111,8 +110,15 @@ export class LegRun {
 
   markSent(cancelUpstream: () => void): void {
     this.#cancel = cancelUpstream;
+    this.#limitFirstOutput();
     const contest = this.#contest;
     this.run.markSent(contest === undefined ? cancelUpstream : () => contest.cancelAll());
+  }
+
+  /** The instance certainly did not begin: another slot is asked, and the time to the first output begins anew. */
+  markUnsent(): void {
+    clearTimeout(this.#firstOutputTimer);
+    this.run.markUnsent();
   }
 
   cancelUpstream(): void {
@@ -223,7 +229,11 @@ export class LegRun {
     this.run.turnTo(this.candidate.entry, served);
   }
 
-  #limitFirstOutput(ms: number): void {
+  /** From when the request goes out: how long an instance may take to start is a matter of its own. */
+  #limitFirstOutput(): void {
+    const { firstOutputMs: ms } = this.policy.deadlines;
+    if (ms === undefined || this.hasOutput) return;
+    clearTimeout(this.#firstOutputTimer);
     this.#firstOutputTimer = setTimeout(() => {
       this.#abort?.abort(new GatewayError("upstream_timeout", `Nothing came within ${ms} ms.`));
     }, ms);

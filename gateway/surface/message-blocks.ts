@@ -78,7 +78,7 @@ export class MessageBlocks {
 }
 
 function startsWith(frame: Buffer, prefix: Buffer): boolean {
-  return frame.compare(prefix, 0, prefix.length, 0, prefix.length) === 0;
+  return frame.subarray(0, prefix.length).equals(prefix);
 }
 
 function indexOf(frame: Buffer): number {

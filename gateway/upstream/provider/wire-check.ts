@@ -88,7 +88,7 @@ const [newline, carriageReturn, space, openBrace] = [0x0a, 0x0d, 0x20, 0x7b];
 
 /** Where the data of a server-sent event begins; -1 when it has none. */
 export function dataStart(frame: Buffer): number {
-  let at = frame.compare(dataField, 0, dataField.length, 0, dataField.length) === 0 ? 5 : -1;
+  let at = frame.subarray(0, dataField.length).equals(dataField) ? dataField.length : -1;
   if (at === -1) {
     const lineAt = frame.indexOf(dataLine);
     if (lineAt === -1) return -1;
