@@ -337,7 +337,8 @@ export class Journal {
     let { sizeBytes: offset } = segment;
     this.#segments.append(bytes);
     for (const { stream, type, payloadBytes } of planned) {
-      if (type !== "forget") {
+      // What was forgotten meanwhile holds no file.
+      if (type !== "forget" && this.#streams.has(stream.number)) {
         segment.streams.add(stream.number);
         stream.touch(segment.number);
       }

@@ -78,9 +78,3 @@ export function findKept(
   const renderer = isMine ? keptRenderer(run, services) : undefined;
   return renderer && { run, renderer };
 }
-
-/** How many events a reader has that comes back as browsers do; undefined for one that says nothing. */
-export function lastEventId(call: Call): string | undefined {
-  const id = call.request.headers["last-event-id"];
-  return typeof id === "string" && id !== "" ? id : undefined;
-}

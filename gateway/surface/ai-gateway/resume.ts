@@ -1,7 +1,8 @@
 import { allowMethods, type Call, type Services } from "../../http/call.ts";
+import { lastEventId } from "../../http/last-event-id.ts";
 import { sendJson } from "../../http/respond.ts";
 import { follow } from "../../stream/follow.ts";
-import { findKept, lastEventId } from "../stream-shapes.ts";
+import { findKept } from "../stream-shapes.ts";
 import { malformedRunId } from "./errors.ts";
 
 const runIdPattern = /^[\w.-]{1,200}$/;

@@ -4,6 +4,7 @@ import { GatewayError } from "../../errors.ts";
 import { isTypedChunk } from "../../chat/chunk.ts";
 import type { Call, Services } from "../../http/call.ts";
 import { assertMayCall } from "../../keys/authorize.ts";
+import type { Run } from "../../prediction/run.ts";
 import type { PredictionRecord } from "../../prediction/store.ts";
 import { chunkJson, type StreamEvent } from "../../stream/event.ts";
 import { follow, type FrameRenderer } from "../../stream/follow.ts";
@@ -18,12 +19,17 @@ export async function streamPrediction(call: Call, services: Services, id: strin
   const run = services.runner.findStream(id);
   if (run !== undefined) {
     assertMayCall(call.key, run.entry.id);
+    const from = firstWanted(call);
+    if (from > 0 && run.outcome !== undefined && from >= run.log.length) {
+      sendLastWord(call, run, from);
+      return;
+    }
     await follow({
       run,
       response: call.response,
       ...inShape(replicateShape, { run, facts: { baseUrl: call.baseUrl }, services }),
       deadlines: services.deadlines,
-      from: firstWanted(call),
+      from,
       commitOn: "any",
       signal: call.signal,
     });
@@ -53,6 +59,15 @@ export const replicateShape: ShapeRenderer<{ readonly baseUrl: string }> = {
       show: shower(services, { id: run.id, baseUrl }),
     }),
 };
+
+/** Who was cut off between an error and what follows it has only that to read. */
+function sendLastWord(call: Call, run: Run, from: number): void {
+  call.response.writeHead(200, eventStream);
+  const isEndOwed = from === run.log.length && isError(run.outcome?.failure);
+  call.response.end(isEndOwed ? doneAfterError(from) : "");
+}
+
+const eventStream = { "content-type": "text/event-stream", "cache-control": "no-cache" };
 
 /** The frames of Replicate's stream; an `error` is followed by `done`, so every stream has an end. */
 function replicateFrames(
@@ -89,10 +104,7 @@ function replay(call: Call, record: PredictionRecord, entry: CatalogEntry | unde
       : record.error === undefined
         ? undefined
         : new GatewayError("prediction_failed", record.error);
-  call.response.writeHead(200, {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-  });
+  call.response.writeHead(200, eventStream);
   if (firstWanted(call) === 0 && hasOutput) call.response.write(frame("output", text, 0));
   call.response.end(ending(failure, 1));
 }
@@ -101,7 +113,16 @@ function ending(failure: GatewayError | undefined, index: number): string {
   if (failure === undefined) return frame("done", "{}", index);
   if (failure.code === "canceled") return frame("done", '{"reason":"canceled"}', index);
   const error = frame("error", JSON.stringify({ detail: failure.message }), index);
-  return error + frame("done", '{"reason":"error"}', index);
+  return error + doneAfterError(index + 1);
+}
+
+/** It has a position of its own, as a reader may be cut off before it. */
+function doneAfterError(index: number): string {
+  return frame("done", '{"reason":"error"}', index);
+}
+
+function isError(failure: GatewayError | undefined): boolean {
+  return failure !== undefined && failure.code !== "canceled";
 }
 
 function frame(event: string, data: string, index: number): string {

@@ -6,12 +6,13 @@ import {
   type Services,
   type Surface,
 } from "../../http/call.ts";
+import { lastEventId } from "../../http/last-event-id.ts";
 import { sendJson } from "../../http/respond.ts";
 import type { Run } from "../../prediction/run.ts";
 import { holdFor } from "../../prediction/wait.ts";
 import { follow } from "../../stream/follow.ts";
 import { openAiError } from "../openai/errors.ts";
-import { findKept, lastEventId } from "../stream-shapes.ts";
+import { findKept } from "../stream-shapes.ts";
 
 const countPattern = /^\d{1,9}$/;
 /** How long a cancel waits for the model's own word. */

@@ -5,6 +5,7 @@ import type { Run } from "../../../prediction/run.ts";
 import { holdFor } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
 import { inShape } from "../../../stream/shape.ts";
+import { lastEventId } from "../../../http/last-event-id.ts";
 import { responseBody } from "./body.ts";
 import { lastFrame, replayFrames, responseShape } from "./frames.ts";
 import type { ResponseKeeper } from "./keeper.ts";
@@ -24,6 +25,7 @@ export async function readResponse(
     await streamPassed(call, services, passed);
     return;
   }
+  if (isStream && (await streamKept(call, services, options))) return;
   const response = await options.keeper.get(options.id, call.key);
   if (isStream) await streamResponse(call, services, response);
   else sendJson(call.response, { body: currentBody(services, response) });
@@ -67,6 +69,7 @@ export async function deleteResponse(
   const response = await keeper.get(id, call.key);
   if (response.end === undefined) services.runner.find(response.predictionId)?.cancel();
   keeper.delete(id);
+  services.runner.forgetStream(response.predictionId);
   sendJson(call.response, { body: { id, object: "response", deleted: true } });
 }
 
@@ -79,7 +82,7 @@ export async function listInputItems(
   options: { readonly keeper: ResponseKeeper; readonly id: string },
 ): Promise<void> {
   const response = await options.keeper.get(options.id, call.key);
-  const limit = wholeNumber(call, "limit") ?? itemsDefault;
+  const limit = wholeNumber("limit", call.query.get("limit")) ?? itemsDefault;
   if (limit < 1 || limit > itemsMax) throw invalid("limit", `must be from 1 to ${itemsMax}`);
   const order = call.query.get("order") ?? "desc";
   if (order !== "asc" && order !== "desc") throw invalid("order", "must be asc or desc");
@@ -103,7 +106,7 @@ export async function listInputItems(
 
 /** The provider's own events again, from after the last one that the reader has. */
 async function streamPassed(call: Call, services: Services, run: Run): Promise<void> {
-  const after = wholeNumber(call, "starting_after");
+  const after = startingAfter(call);
   await follow({
     run,
     response: call.response,
@@ -114,12 +117,43 @@ async function streamPassed(call: Call, services: Services, run: Run): Promise<v
   });
 }
 
+/** A stream of this gateway's own, which may be a former process's: from its journal. False for all others. */
+async function streamKept(
+  call: Call,
+  services: Services,
+  { keeper, id }: { readonly keeper: ResponseKeeper; readonly id: string },
+): Promise<boolean> {
+  const runId = id.startsWith("resp_") ? id.slice("resp_".length) : "";
+  // One that is known here is read with what is known of it.
+  if (keeper.isRunning(id) || services.runner.find(runId) !== undefined) return false;
+  const run = services.runner.findStream(runId);
+  const isMine = run?.request.keyId === call.key?.id || call.key?.scopes.includes("admin") === true;
+  if (run?.shape?.name !== responseShape.name || !isMine) return false;
+  const facts = run.shape.facts as StoredResponse;
+  const after = startingAfter(call);
+  await follow({
+    run,
+    response: call.response,
+    renderer: responseShape.create(run, facts, services),
+    deadlines: services.deadlines,
+    commitOn: "any",
+    framesRead: after === undefined ? 0 : after + 1,
+    signal: call.signal,
+  });
+  return true;
+}
+
+/** The last event that the reader has: OpenAI's way to say it, or that of browsers. */
+function startingAfter(call: Call): number | undefined {
+  return wholeNumber("starting_after", call.query.get("starting_after") ?? lastEventId(call));
+}
+
 async function streamResponse(
   call: Call,
   services: Services,
   response: StoredResponse,
 ): Promise<void> {
-  const after = wholeNumber(call, "starting_after");
+  const after = startingAfter(call);
   const { end } = response;
   if (end !== undefined && after !== undefined && after > end.lastSequence) {
     throw invalid("starting_after", `is beyond the last event, ${end.lastSequence}`);
@@ -168,9 +202,8 @@ function currentBody(services: Services, response: StoredResponse): unknown {
   return responseBody(response, isQueued ? "queued" : "in_progress");
 }
 
-function wholeNumber(call: Call, name: string): number | undefined {
-  const text = call.query.get(name);
-  if (text === null) return undefined;
+function wholeNumber(name: string, text: string | null | undefined): number | undefined {
+  if (text === null || text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw invalid(name, "must be a whole number");
 }

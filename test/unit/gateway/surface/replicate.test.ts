@@ -238,7 +238,7 @@ describe("a prediction's stream", () => {
     });
     const text = await (await open(await streamUrl())).text();
     expect(text).toBe(
-      'event: error\nid: 1\ndata: {"detail":"it broke"}\n\nevent: done\nid: 1\ndata: {"reason":"error"}\n\n',
+      'event: error\nid: 1\ndata: {"detail":"it broke"}\n\nevent: done\nid: 2\ndata: {"reason":"error"}\n\n',
     );
   });
 
