@@ -10,9 +10,15 @@ const noTimeout = 0;
 export interface PlatformClient {
   readonly access: PlatformAccess;
   /** One JSON answer. `path` begins with `/`. */
-  call(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  call(
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+    path: string,
+    body?: unknown,
+  ): Promise<unknown>;
   /** An answer that is not JSON, such as CSV. */
   text(path: string): Promise<string>;
+  /** The lines of an answer as they come, without empty ones: JSON lines, or server-sent events. */
+  lines(path: string): AsyncIterable<string>;
   /** One event a line while the work goes on; resolves with the last one. */
   follow(path: string, body: unknown, onEvent: (event: unknown) => void): Promise<unknown>;
 }
@@ -50,6 +56,17 @@ export async function connectPlatform(context: Context): Promise<PlatformClient>
       const text = await response.body.text();
       if (response.statusCode >= 400) throw platformError(response.statusCode, text);
       return text;
+    },
+    async *lines(path) {
+      const response = await send("GET", path, undefined, "*/*");
+      if (response.statusCode >= 400) {
+        throw platformError(response.statusCode, await response.body.text());
+      }
+      try {
+        yield* linesOf(response.body);
+      } catch (error) {
+        throw translate(error, access, context.signal);
+      }
     },
     follow: async (path, body, onEvent) => {
       const response = await send("POST", path, body, "application/x-ndjson");

@@ -10,6 +10,7 @@ import {
   openAdministration,
   type Gateway,
   type GatewayEvent,
+  type GatewayOptions,
 } from "../gateway/index.ts";
 import { hostPaths, loadHostSettings, type Directories } from "../host/index.ts";
 import {
@@ -30,6 +31,7 @@ import { createCatalog } from "./catalog.ts";
 import { createDeployments } from "./deployments.ts";
 import { CommandError } from "./errors.ts";
 import { modelState } from "./model-state.ts";
+import { readOtlpSettings } from "./otlp.ts";
 import { loadProvidersFile } from "./providers-file.ts";
 
 /** The composition root of the platform: runtime and gateway behind one port, in one process. */
@@ -58,6 +60,8 @@ export interface PlatformOptions {
   readonly allowedHosts?: readonly string[];
   /** Configuration of third-party providers; default: `providers.yaml` in the data directory. */
   readonly providersFile?: string;
+  /** Base URL of an OpenTelemetry collector; default: as the `OTEL_…` variables say. */
+  readonly otlpEndpoint?: string;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RuntimeEvent | GatewayEvent) => void;
 }
@@ -88,6 +92,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     deployments: createDeployments(runtime),
     allowedHosts: options.allowedHosts ?? [],
     dataDirectory: join(directories.data, "gateway"),
+    ...telemetryOptions(options),
     onEvent,
   });
   const api = createAdminApi({ runtime, keys, otherPaths: adminPaths() });
@@ -140,6 +145,19 @@ async function openCatalog(
     environment,
     ...(file !== undefined && { file }),
   });
+}
+
+/** Where spans go, and what opens `/metrics`. */
+function telemetryOptions({
+  environment,
+  otlpEndpoint,
+}: PlatformOptions): Pick<GatewayOptions, "otlp" | "metricsToken"> {
+  const otlp = readOtlpSettings({ environment, endpoint: otlpEndpoint });
+  const metricsToken = environment["BYOM_METRICS_TOKEN"];
+  return {
+    ...(otlp !== undefined && { otlp }),
+    ...(metricsToken !== undefined && metricsToken !== "" && { metricsToken }),
+  };
 }
 
 /** Where the platform's database lies. */

@@ -125,8 +125,29 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "logs",
-    summary: "what the instances of a model printed",
-    load: async () => (await import("./models.ts")).logs,
+    summary: "the calls, newest first; with OWNER/NAME or INSTANCE, what instances printed",
+    load: async () => (await import("./logs.ts")).logs,
+  },
+  {
+    name: "logs show",
+    summary: "one call with its legs, and its input and output when they were kept",
+    load: async () => (await import("./logs.ts")).logsShow,
+  },
+  {
+    name: "logs export",
+    summary: "calls as JSON lines, oldest first",
+    load: async () => (await import("./logs.ts")).logsExport,
+  },
+  {
+    name: "logs delete",
+    aliases: ["logs rm"],
+    summary: "delete calls from the log by id or by filter, with their payloads",
+    load: async () => (await import("./logs.ts")).logsDelete,
+  },
+  {
+    name: "logs feedback",
+    summary: "say how a call's answer was: feedback, score, metadata",
+    load: async () => (await import("./logs.ts")).logsFeedback,
   },
   {
     name: "snapshot list",

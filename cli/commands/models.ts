@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import type { Context } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { formatTable } from "../output.ts";
 import { connectPlatform } from "../platform-client.ts";
@@ -83,31 +84,23 @@ export const scale: Command = {
   },
 };
 
-export const logs: Command = {
-  usage: "OWNER/NAME | INSTANCE [--lines N]",
-  positionals: { min: 1, max: 1 },
-  options: {
-    lines: { type: "string", short: "n", value: "N", help: "the last N lines (default 200)" },
-  },
-  async run({ positionals, flags, context }) {
-    const name = positionals[0] ?? "";
-    const platform = await connectPlatform(context);
-    const instances = name.includes("/") ? await instancesOf(platform, name) : [name];
-    const found = [];
-    for (const id of instances) {
-      const lines = flags.text("lines") ?? "200";
-      const answer = (await platform.call(
-        "GET",
-        `/api/v1/instances/${id}/logs?lines=${lines}`,
-      )) as { logs: string };
-      found.push({ instance: id, logs: answer.logs });
-    }
-    const text = found
-      .map(({ instance, logs: printed }) => `── ${instance}\n${printed}`)
-      .join("\n");
-    context.output.answer(text || `${name} is at zero: no instance has a log`, found);
-  },
-};
+/** What the instances of a model, or one instance, printed. */
+export async function reportInstanceLogs(
+  name: string,
+  { lines, context }: { readonly lines: string; readonly context: Context },
+): Promise<void> {
+  const platform = await connectPlatform(context);
+  const instances = name.includes("/") ? await instancesOf(platform, name) : [name];
+  const found = [];
+  for (const id of instances) {
+    const answer = (await platform.call("GET", `/api/v1/instances/${id}/logs?lines=${lines}`)) as {
+      logs: string;
+    };
+    found.push({ instance: id, logs: answer.logs });
+  }
+  const text = found.map(({ instance, logs: printed }) => `── ${instance}\n${printed}`).join("\n");
+  context.output.answer(text || `${name} is at zero: no instance has a log`, found);
+}
 
 async function instancesOf(
   platform: Awaited<ReturnType<typeof connectPlatform>>,

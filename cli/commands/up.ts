@@ -19,7 +19,7 @@ const detachedStartTimeoutMs = 60_000;
 
 export const up: Command = {
   usage:
-    "[--detach] [--port N] [--host ADDRESS] [--allow-host HOST]… [--providers FILE] [--keep-instances]",
+    "[--detach] [--port N] [--host ADDRESS] [--allow-host HOST]… [--providers FILE] [--otlp URL] [--keep-instances]",
   options: {
     detach: { type: "boolean", short: "d", help: "return when it is ready and leave it running" },
     port: {
@@ -39,6 +39,11 @@ export const up: Command = {
       type: "string",
       value: "FILE",
       help: "third-party providers (default: providers.yaml in the data directory)",
+    },
+    otlp: {
+      type: "string",
+      value: "URL",
+      help: "OpenTelemetry collector for spans and metrics (default: OTEL_EXPORTER_OTLP_ENDPOINT)",
     },
     "keep-instances": {
       type: "boolean",
@@ -63,6 +68,7 @@ async function runForeground({ flags, context }: Invocation): Promise<void> {
     port: readPort(flags.text("port")),
     allowedHosts: await readAllowedHosts(flags.texts("allow-host")),
     ...providersFile(flags, context),
+    ...otlpEndpoint(flags),
     signal: context.signal,
     onEvent: createPlatformLog(output),
   });
@@ -113,6 +119,8 @@ async function runDetached({ flags, context }: Invocation): Promise<void> {
   for (const allowed of flags.texts("allow-host")) args.push("--allow-host", allowed);
   const { providersFile: providers } = providersFile(flags, context);
   if (providers !== undefined) args.push("--providers", providers);
+  const otlp = flags.text("otlp");
+  if (otlp !== undefined) args.push("--otlp", otlp);
   const startedAt = Date.now();
   const child = spawn(process.execPath, [process.argv[1] ?? "", ...args, "--json"], {
     detached: true,
@@ -207,6 +215,11 @@ async function readAllowedHosts(hosts: readonly string[]): Promise<readonly stri
 function providersFile(flags: Flags, { directory }: Context): { readonly providersFile?: string } {
   const file = flags.text("providers");
   return file === undefined ? {} : { providersFile: resolve(directory, file) };
+}
+
+function otlpEndpoint(flags: Flags): { readonly otlpEndpoint?: string } {
+  const url = flags.text("otlp");
+  return url === undefined ? {} : { otlpEndpoint: url };
 }
 
 function readPort(text: string | undefined): number {
