@@ -1,5 +1,4 @@
 import { GatewayError } from "../../errors.ts";
-import type { AigMetadata } from "../../http/aig-headers.ts";
 import { isObject, readJsonObject } from "../../http/body.ts";
 import { allowMethods, type Call, type Services, type Surface } from "../../http/call.ts";
 import { sendJson } from "../../http/respond.ts";
@@ -7,7 +6,7 @@ import { delegate, withRequest } from "../delegate.ts";
 import { modelReference } from "../workers-ai/aliases.ts";
 import { pollBatch, queueBatch } from "../workers-ai/batch.ts";
 import { success } from "../workers-ai/errors.ts";
-import { readRunOptions } from "../workers-ai/options.ts";
+import { readRunOptions, type RunOptions } from "../workers-ai/options.ts";
 import { fileInputs, isFileBody } from "../workers-ai/requests.ts";
 import { runModel } from "../workers-ai/run.ts";
 import { isAnthropicCall } from "./anthropic-call.ts";
@@ -40,7 +39,7 @@ export async function runFromBinding(
   const options = readRunOptions(call, given);
   if (isAnthropicCall(model, inputs)) {
     const body = Buffer.from(JSON.stringify({ ...inputs, model }));
-    const headers = { ...call.request.headers, ...metadataHeader(options.metadata) };
+    const headers = { ...call.request.headers, ...optionHeaders(options) };
     await delegate(withRequest(call, { headers, body }), surfaces, ["v1", "messages"]);
     return;
   }
@@ -54,10 +53,20 @@ export async function runFromBinding(
   }
 }
 
-/** What the options say about a call, for the surface that it goes to. */
-function metadataHeader(metadata: AigMetadata): Record<string, string> {
-  if (Object.keys(metadata).length === 0) return {};
-  return { "cf-aig-metadata": JSON.stringify(metadata) };
+/** What the options say about a call, as headers for the surface that it goes to. */
+function optionHeaders({ metadata, cacheWish, overrides }: RunOptions): Record<string, string> {
+  const { attempts, retryDelayMs, backoff, deadlines } = overrides ?? {};
+  const timeoutMs = deadlines?.firstOutputMs;
+  return {
+    ...(Object.keys(metadata).length > 0 && { "cf-aig-metadata": JSON.stringify(metadata) }),
+    ...(cacheWish.ttlS !== undefined && { "cf-aig-cache-ttl": String(cacheWish.ttlS) }),
+    ...(cacheWish.key !== undefined && { "cf-aig-cache-key": cacheWish.key }),
+    ...(cacheWish.isSkipped !== undefined && { "cf-aig-skip-cache": String(cacheWish.isSkipped) }),
+    ...(attempts !== undefined && { "cf-aig-max-attempts": String(attempts) }),
+    ...(retryDelayMs !== undefined && { "cf-aig-retry-delay": String(retryDelayMs) }),
+    ...(backoff !== undefined && { "cf-aig-backoff": backoff }),
+    ...(timeoutMs !== undefined && { "cf-aig-request-timeout": String(timeoutMs) }),
+  };
 }
 
 /** A stream or form among the inputs comes as the body, the other inputs and the options in the query. */

@@ -149,7 +149,6 @@ async function passThrough(call: Call, services: Services, name: string): Promis
     headers: call.request.headers,
     body: await readBody(call.request),
     bringsKey: false,
-    timeoutMs: undefined,
     isLast: true,
   });
 }

@@ -1,6 +1,5 @@
 import { GatewayError } from "../../errors.ts";
-import { callPolicy } from "../../http/call-origin.ts";
-import { readAigHeaders } from "../../http/aig-headers.ts";
+import { callPolicyOf } from "../../http/call-origin.ts";
 import { isObject, readBody } from "../../http/body.ts";
 import type { Call, Services, Surface } from "../../http/call.ts";
 import type { Input } from "../../prediction/start.ts";
@@ -17,8 +16,8 @@ interface Step {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly query: Input;
-  /** Milliseconds to the first byte; `maxAttempts`, `retryDelay` and `backoff` are taken and have no effect yet. */
-  readonly timeoutMs: number | undefined;
+  /** How it is carried, as `cf-aig-*` headers: its `config` over what its headers and the request's say. */
+  readonly policyHeaders: Readonly<Record<string, string>>;
 }
 
 const stepsMax = 20;
@@ -26,7 +25,8 @@ const stepsMax = 20;
 /**
  * The universal endpoint: steps tried in order until one answers. A step is an own model (provider `workers-ai` or
  * `byom`, with the model as the endpoint, or an endpoint of OpenAI's or Anthropic's shape), or a configured provider's
- * real path. `cf-aig-step` says which one it was.
+ * real path. Each is tried as often as its `config` (`maxAttempts`, `retryDelay`, `backoff`, `requestTimeout` to the
+ * first piece of output) says, then the next one has its turn. `cf-aig-step` says which one it was.
  * Source: developers.cloudflare.com/ai-gateway/universal, cloudflare/workerd `aig-api.ts` (2026-08).
  * @throws `GatewayError`: the last step's failure
  */
@@ -60,7 +60,7 @@ async function runStep(
   const { services, surfaces, step, isLast } = options;
   const body = Buffer.from(JSON.stringify(step.query));
   const stepCall = withRequest(call.as({ providerKey: broughtKey(services, step) }), {
-    headers: { ...call.request.headers, ...ownHeaders(step) },
+    headers: { ...call.request.headers, ...ownHeaders(step), ...step.policyHeaders },
     body,
   });
   if (!isOwn(step.provider)) {
@@ -71,7 +71,6 @@ async function runStep(
       headers: { "content-type": "application/json", ...step.headers },
       body,
       bringsKey: true,
-      timeoutMs: step.timeoutMs,
       isLast,
     });
     return;
@@ -82,16 +81,10 @@ async function runStep(
     return;
   }
   const model = modelReference(services.catalog, step.endpoint.replace(/^run\//, ""));
-  const given = readRunOptions(stepCall);
-  const requestTimeoutMs = step.timeoutMs ?? given.requestTimeoutMs;
   await runModel(stepCall, services, {
     model,
     inputs: step.query,
-    options: {
-      ...given,
-      requestTimeoutMs,
-      overrides: { ...given.overrides, ...callPolicy({ requestTimeoutMs }) },
-    },
+    options: readRunOptions(stepCall),
     envelope: "classic",
   });
 }
@@ -154,19 +147,44 @@ function readStep(value: unknown, index: number): Step {
       return [[name.toLowerCase(), typeof item === "string" ? item : JSON.stringify(item)]];
     }),
   );
-  const { requestTimeout: given = readAigHeaders(texts).requestTimeoutMs } = config;
-  // Cloudflare's examples have it as a text, too.
-  const timeoutMs = typeof given === "string" ? Number(given) : given;
-  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
-    throw invalid(`${where}.config.requestTimeout`, "must be a number of milliseconds");
-  }
   return {
     provider,
     endpoint,
     query,
     headers: texts,
-    timeoutMs,
+    policyHeaders: readConfig(config, `${where}.config`),
   };
+}
+
+const configHeaders: Readonly<Record<string, string>> = {
+  requestTimeout: "cf-aig-request-timeout",
+  maxAttempts: "cf-aig-max-attempts",
+  retryDelay: "cf-aig-retry-delay",
+  backoff: "cf-aig-backoff",
+};
+
+/** @throws `GatewayError` `invalid_request` naming the setting */
+function readConfig(
+  config: Readonly<Record<string, unknown>>,
+  where: string,
+): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const [name, header] of Object.entries(configHeaders)) {
+    const value = config[name];
+    if (value === undefined || value === null) continue;
+    // Cloudflare's examples have numbers as texts, too.
+    if (typeof value !== "string" && typeof value !== "number") {
+      throw invalid(`${where}.${name}`, "must be a number or a word");
+    }
+    headers[header] = String(value);
+    try {
+      callPolicyOf(headers);
+    } catch (cause) {
+      const { message } = GatewayError.from(cause);
+      throw invalid(`${where}.${name}`, message.replace(`${header} `, "").replace(/\.$/, ""));
+    }
+  }
+  return headers;
 }
 
 function invalid(where: string, what: string): GatewayError {
