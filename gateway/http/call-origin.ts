@@ -142,7 +142,9 @@ export function callPolicy(given: {
     ...(retryDelayMs !== undefined && { retryDelayMs }),
     ...(backoff !== undefined && { backoff }),
     ...(requestTimeoutMs !== undefined &&
-      requestTimeoutMs > 0 && { deadlines: { firstOutputMs: requestTimeoutMs } }),
+      requestTimeoutMs > 0 && {
+        deadlines: { firstOutputMs: requestTimeoutMs, startMs: requestTimeoutMs },
+      }),
     ...(onCut !== undefined && { onStreamCut: onCut }),
   };
 }
