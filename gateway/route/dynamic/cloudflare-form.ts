@@ -1,6 +1,12 @@
 import { z } from "zod";
 
-import { limitFieldSchema, ruleOf, techniques, type LimitRule } from "../limits/rule.ts";
+import {
+  callFieldSchema,
+  limitFieldSchema,
+  ruleOf,
+  techniques,
+  type LimitRule,
+} from "../limits/rule.ts";
 import type { Condition } from "./condition.ts";
 import type { LegPlan, RouteGraph, RouteNode } from "./graph.ts";
 import { under, type Problem } from "./problem.ts";
@@ -90,7 +96,7 @@ const elementSchema: z.ZodType<Element> = z.discriminatedUnion("type", [
   z.looseObject({
     ...base,
     type: z.literal("percentage"),
-    properties: z.looseObject({ stickyBy: limitFieldSchema.exactOptional() }).exactOptional(),
+    properties: z.looseObject({ stickyBy: callFieldSchema.exactOptional() }).exactOptional(),
   }),
   z.looseObject({
     ...base,

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { cacheTtlMaxS, cacheTtlMinS } from "../../cache/limits.ts";
 import { durationSchema, readDuration } from "../limits/duration.ts";
-import { limitBodySchema, limitFieldSchema, ruleOf, type LimitBody } from "../limits/rule.ts";
+import { callFieldSchema, limitBodySchema, ruleOf, type LimitBody } from "../limits/rule.ts";
 import { conditionProblems, type Condition } from "./condition.ts";
 import type { Choice, LegPlan, RouteGraph, RouteNode } from "./graph.ts";
 import { policyOf, policyShape, type PolicyBody } from "./policy-body.ts";
@@ -70,7 +70,7 @@ export const shortRouteSchema: z.ZodType<ShortRoute> = z
       .min(1)
       .max(modelsMax)
       .exactOptional(),
-    stickyBy: limitFieldSchema.exactOptional(),
+    stickyBy: callFieldSchema.exactOptional(),
     cacheTtl: durationSchema
       .refine((value) => isCacheTime(readDuration(value)), {
         message: "from a minute to a month",

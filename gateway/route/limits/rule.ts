@@ -50,13 +50,22 @@ const limitFields: ReadonlySet<string> = new Set(["model", "route"]);
 
 const countSchema = z.int().positive().max(Number.MAX_SAFE_INTEGER);
 
-export const limitFieldSchema: z.ZodType<string> = z
-  .string()
-  .max(200)
-  .superRefine((name, context) => {
-    const problem = limitFields.has(name) ? undefined : fieldProblem(name);
-    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-  });
+export const limitFieldSchema: z.ZodType<string> = fieldSchema((name) =>
+  limitFields.has(name) ? undefined : fieldProblem(name),
+);
+
+/** A field that is known before a model is chosen. */
+export const callFieldSchema: z.ZodType<string> = fieldSchema(fieldProblem);
+
+function fieldSchema(problemOf: (name: string) => string | undefined): z.ZodType<string> {
+  return z
+    .string()
+    .max(200)
+    .superRefine((name, context) => {
+      const problem = problemOf(name);
+      if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+    });
+}
 
 export const limitShape: OptionalShape<LimitBody> = {
   requests: countSchema.exactOptional(),

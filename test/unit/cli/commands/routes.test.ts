@@ -46,6 +46,8 @@ async function byom(...argv: readonly string[]): Promise<string> {
   return captured.stdout().trimEnd();
 }
 
+const line = (text: string): Promise<string> => byom(...text.split(" "));
+
 function file(name: string, text: string): string {
   writeFileSync(join(home, name), text);
   return name;
@@ -79,9 +81,8 @@ describe("byom routes", () => {
 
   it("tries a route, with what decided it, and sends nothing", async () => {
     await byom("routes", "set", file("support.yaml", support));
-    const report = await byom(
-      ...["routes", "try", "support", "--metadata", "kind=scan", "--metadata", "pages=4"],
-      ...["--bytes", "900"],
+    const report = await line(
+      "routes try support --metadata kind=scan --metadata pages=4 --bytes 900",
     );
     expect(report.split("\n")).toEqual([
       "dynamic/support, version 1, 900 bytes",
@@ -138,9 +139,8 @@ describe("byom routes", () => {
 describe("byom limits", () => {
   it("sets, lists, shows and removes a limit", async () => {
     expect(
-      await byom(
-        ...["limits", "set", "app", "--requests", "2", "--tokens", "5000", "--window", "1h"],
-        ...["--per", "metadata.team", "--model", "acme/*", "--metadata", "isTrial=true"],
+      await line(
+        "limits set app --requests 2 --tokens 5000 --window 1h --per metadata.team --model acme/* --metadata isTrial=true",
       ),
     ).toBe(
       'app, 2 requests, 5000 tokens in 1h, for each metadata.team, where {"models":["acme/*"],"metadata":{"isTrial":true}}',

@@ -104,6 +104,7 @@ describe("the short form", () => {
     [{ models: ["a"], limits: [{ window: "1m" }] }, /^limits\.0: limits nothing/],
     [{ models: ["a"], limits: [{ requests: 1, window: "1y" }] }, /^limits\.0\.window: /],
     [{ models: ["a"], limits: [{ requests: 1, per: ["team"] }] }, /^limits\.0\.per\.0: team is no/],
+    [{ models: ["a"], stickyBy: "model" }, /^stickyBy: model is no field of a call/],
     [{ models: ["a"], cacheTtl: "1s" }, /^cacheTtl: from a minute/],
     [{ models: ["a"], onStreamCut: "splice" }, /^onStreamCut: /],
     ["a", /^body: /],
