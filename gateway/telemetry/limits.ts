@@ -11,6 +11,8 @@ export const logEntryBytes: number = 1 * kib;
 export const logFlushIntervalMs = 100;
 /** Entries that are written out in one turn of the event loop: some 0.2 ms. */
 export const logBatchEntries = 32;
+/** A platform that stops does not wait longer than this for its log; what is left then is dropped. */
+export const logCloseMs = 5_000;
 /** Batches at the worker that it has not written yet; the others wait in the queue. */
 export const logBatchesInFlightMax = 16;
 

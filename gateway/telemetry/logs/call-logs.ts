@@ -6,6 +6,7 @@ import type { CallRecord } from "../call-record.ts";
 import {
   logBatchEntries,
   logBatchesInFlightMax,
+  logCloseMs,
   logEntryBytes,
   logFlushIntervalMs,
   logQueueBytesMax,
@@ -210,10 +211,19 @@ export class CallLogs {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#retentionTimer);
-    if (this.#writer.isRunning) await this.flush();
+    if (this.#writer.isRunning) await this.#flushInTime();
     else this.#writeHere();
     this.tail.close();
     await Promise.all([this.#reader.close(), this.#writer.close()]);
+  }
+
+  async #flushInTime(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), logCloseMs);
+    await Promise.race([this.flush(), late.promise]);
+    clearTimeout(timer);
+    // What is left ends with the thread.
+    this.#drops.worker += this.#queue.take(this.#queue.size).length;
   }
 
   /** The last few entries of a process that has no thread yet: making one takes longer than writing them. */

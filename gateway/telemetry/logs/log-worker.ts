@@ -51,7 +51,9 @@ export class LogWorker {
   async close(): Promise<void> {
     if (this.#worker === undefined) return;
     const worker = this.#worker;
-    await this.ask("close", undefined as never).catch(() => undefined);
+    // One that is busy with what nobody waits for any more is ended as it is: a commit is whole or not there.
+    if (this.#waiting.size === 0)
+      await this.ask("close", undefined as never).catch(() => undefined);
     this.#worker = undefined;
     await worker.terminate();
   }

@@ -23,7 +23,10 @@ const secretPatterns: readonly Pattern[] = [
 
 const textPatterns: Readonly<Record<Exclude<PatternName, "secret-field">, readonly Pattern[]>> = {
   "api-key": secretPatterns,
-  email: [{ expression: /[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g }],
+  // Begins at the beginning of a word only, so that a long one is looked at once.
+  email: [
+    { expression: /(?<![\w.%+-])[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g },
+  ],
   "card-number": [{ expression: /\b\d(?:[ -]?\d){12,18}\b/g, isReal: hasCheckDigit }],
 };
 

@@ -34,7 +34,7 @@ export function spansOf(
     name: `${operation} ${call.requestedModel}`,
     kind: spanKind.server,
     startTimeUnixNano: unixNano(call.beganAtMs),
-    endTimeUnixNano: unixNano(call.beganAtMs + call.durationMs),
+    endTimeUnixNano: unixNano(call.beganAtMs, call.durationMs),
     attributes: callAttributes(call, operation),
     status: spanStatus(call.status === "succeeded" ? undefined : (call.error ?? call.status)),
   };
@@ -101,7 +101,7 @@ function legSpan(
     name: `${operation} ${leg.upstreamModel}`,
     kind: spanKind.client,
     startTimeUnixNano: unixNano(leg.beganAtMs),
-    endTimeUnixNano: unixNano(leg.beganAtMs + end.durationMs),
+    endTimeUnixNano: unixNano(leg.beganAtMs, end.durationMs),
     attributes: attributesOf({
       [names.operationName]: operation,
       [names.providerName]: leg.provider,

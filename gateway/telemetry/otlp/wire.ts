@@ -39,8 +39,7 @@ function anyValue(value: Exclude<AttributeValue, undefined>): KeyValue["value"] 
   return Number.isSafeInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** Milliseconds since the epoch as nanoseconds. */
-export function unixNano(ms: number): string {
-  const whole = Math.floor(ms);
-  return String(BigInt(whole) * 1_000_000n + BigInt(Math.round((ms - whole) * 1e6)));
+/** Whole milliseconds since the epoch, and a time after that, as nanoseconds: a double holds both, but not their sum. */
+export function unixNano(ms: number, afterMs = 0): string {
+  return String(BigInt(Math.round(ms)) * 1_000_000n + BigInt(Math.round(afterMs * 1e6)));
 }
