@@ -21,13 +21,13 @@ export function answerSpend(store: LedgerStore, question: SpendQuestion): SpendA
     if (selection !== "none") met.push({ block, groups: groups.add(block, selection) });
   }
   const told = dimensions.length === 0 ? [] : chosen(groups, dimensions, question.limit);
-  const places = new Int32Array(groups.count).fill(noGroup);
+  // Who is not told of counts for the total only.
+  const places = new Int32Array(groups.count).fill(told.length);
   for (const [place, group] of told.entries()) places[group] = place;
-  const sums = new Map<string, ExactSums>();
+  const sums = new Map(store.blocks.measures.map(({ name }) => [name, new ExactSums()]));
   let legs = 0;
-  for (const { name } of store.blocks.measures) sums.set(name, new ExactSums());
   for (const { block, groups: ofLegs } of met) {
-    legs += addBlock({ block, groups: ofLegs, places, sums, total: told.length });
+    legs += addBlock({ block, groups: ofLegs, places, sums, told: told.length });
   }
   return {
     by: question.by,
@@ -37,7 +37,7 @@ export function answerSpend(store: LedgerStore, question: SpendQuestion): SpendA
       ),
       ...sumsAt(place, groups.legs[group] ?? 0, sums),
     })),
-    total: sumsAt(told.length, legs, sums),
+    total: sumsAt(told.length + 1, legs, sums),
     groups: dimensions.length === 0 ? 0 : groups.count,
     openLegs: store.openLegs,
   };
@@ -78,32 +78,64 @@ function dearest(
   return best;
 }
 
-/** @returns how many legs were meant */
-function addBlock(options: {
+interface BlockSums {
   readonly block: Block;
   readonly groups: Int32Array;
   readonly places: Int32Array;
   readonly sums: ReadonlyMap<string, ExactSums>;
-  /** Where the total is added up. */
-  readonly total: number;
-}): number {
-  const { block, groups, places, sums, total } = options;
-  let legs = 0;
-  for (const group of groups) if (group !== noGroup) legs += 1;
+  /** How many groups are told; the others' place comes after them, then the total's. */
+  readonly told: number;
+}
+
+/** @returns how many legs were meant */
+function addBlock({ block, groups, places, sums, told }: BlockSums): number {
+  const rows = placeRows(groups, places);
   for (const [name, of] of sums) {
     const column = block.column(name);
     if (column === 0) continue;
-    for (let row = 0; row < groups.length; row += 1) {
-      const group = groups[row] ?? noGroup;
-      if (group === noGroup) continue;
-      const value = typeof column === "number" ? column : (column[row] ?? 0);
-      if (value === 0) continue;
-      of.add(total, value);
-      const place = places[group] ?? noGroup;
-      if (place !== noGroup) of.add(place, value);
+    const values = typeof column === "number" ? constantColumn(column, groups.length) : column;
+    const local = new Float64Array(told + 1);
+    for (let index = 0; index < rows.length; index += 2) {
+      const place = rows[index] ?? 0;
+      local[place] = (local[place] ?? 0) + (values[rows[index + 1] ?? 0] ?? 0);
+    }
+    if (local.every((sum) => sum <= Number.MAX_SAFE_INTEGER)) {
+      for (const [place, sum] of local.entries()) addTo(of, { place, told, value: sum });
+    } else {
+      // Sums of whole numbers are exact as long as they are safe integers; these are not, so each is added by itself.
+      for (let index = 0; index < rows.length; index += 2) {
+        addTo(of, { place: rows[index] ?? 0, told, value: values[rows[index + 1] ?? 0] ?? 0 });
+      }
     }
   }
-  return legs;
+  return rows.length / 2;
+}
+
+/** Place, row, place, row, … of the legs that are meant. */
+function placeRows(groups: Int32Array, places: Int32Array): Int32Array {
+  const found = new Int32Array(groups.length * 2);
+  let length = 0;
+  for (let row = 0; row < groups.length; row += 1) {
+    const group = groups[row] ?? noGroup;
+    if (group === noGroup) continue;
+    found[length] = places[group] ?? 0;
+    found[length + 1] = row;
+    length += 2;
+  }
+  return found.subarray(0, length);
+}
+
+function constantColumn(value: number, legs: number): Float64Array {
+  return new Float64Array(legs).fill(value);
+}
+
+function addTo(
+  sums: ExactSums,
+  { place, told, value }: { readonly place: number; readonly told: number; readonly value: number },
+): void {
+  if (value === 0) return;
+  if (place < told) sums.add(place, value);
+  sums.add(told + 1, value);
 }
 
 const scales: ReadonlyMap<string, number> = new Map(

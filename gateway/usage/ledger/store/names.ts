@@ -20,12 +20,21 @@ export function openNames(database: DatabaseSync): Names {
   const select = database.prepare("SELECT id FROM names WHERE text = ?");
   const insert = database.prepare("INSERT INTO names (text) VALUES (?)");
   const read = database.prepare("SELECT text FROM names WHERE id = ?");
-  const known = new Map<string, number>();
+  // Two generations: what is used often stays, what was used once goes with the older one.
+  let young = new Map<string, number>();
+  let old = new Map<string, number>();
+  const remember = (text: string, id: number): void => {
+    if (young.size >= namesInMemoryMax / 2) {
+      old = young;
+      young = new Map();
+    }
+    young.set(text, id);
+  };
   const find = (text: string): number | undefined => {
-    const id = known.get(text) ?? (select.get(text)?.["id"] as number | undefined);
-    if (id === undefined) return undefined;
-    if (known.size >= namesInMemoryMax) known.clear();
-    known.set(text, id);
+    const known = young.get(text);
+    if (known !== undefined) return known;
+    const id = old.get(text) ?? (select.get(text)?.["id"] as number | undefined);
+    if (id !== undefined) remember(text, id);
     return id;
   };
   return {
@@ -34,11 +43,14 @@ export function openNames(database: DatabaseSync): Names {
       const found = find(text);
       if (found !== undefined) return found;
       const id = Number(insert.run(text).lastInsertRowid);
-      known.set(text, id);
+      remember(text, id);
       return id;
     },
     text: (id) => read.get(id)?.["text"] as string | undefined,
-    reload: () => known.clear(),
+    reload() {
+      young.clear();
+      old.clear();
+    },
   };
 }
 
