@@ -141,6 +141,40 @@ describe("a route", () => {
     ]);
   });
 
+  const messages = [{ role: "user", content: "Hi" }];
+  const model = "dynamic/support";
+
+  it.each([
+    ["/v1/chat/completions", { model, messages }],
+    ["/v1/completions", { model, prompt: "Hi" }],
+    ["/v1/responses", { model, input: "Hi" }],
+    ["/v1/messages", { model, messages, max_tokens: 50 }],
+    ["/v1/models/dynamic/support/predictions", { input: { prompt: "Hi" } }],
+    ["/models/dynamic/support/predictions", { input: { prompt: "Hi" } }],
+    ["/client/v4/accounts/a/ai/run", { model, input: { prompt: "Hi" } }],
+    ["/client/v4/accounts/a/ai/run/dynamic/support", { prompt: "Hi" }],
+    ["/client/v4/accounts/a/ai/v1/chat/completions", { model, messages }],
+    ["/gateway/v1/a/g/compat/chat/completions", { model, messages }],
+    [
+      "/gateway/v1/a/g",
+      [{ provider: "compat", endpoint: "chat/completions", query: { model, messages } }],
+    ],
+  ])("is a model for POST %s", async (path, body) => {
+    await put("support", {
+      models: [{ model: "vllm/qwen", when: { "metadata.plan": "paid" } }, "acme/chat"],
+      limits: [{ requests: 1 }],
+    });
+    const ask = (): Promise<Answer> =>
+      platform.call("POST", path, { key: keys.call, body, headers: { prefer: "wait" } });
+    const answer = await ask();
+    expect(JSON.stringify(answer.body)).toContain("own");
+    expect([200, 201]).toContain(answer.status);
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("retry-after")).not.toBeNull();
+    expect(JSON.stringify(refused.body)).toContain("The limit of dynamic/support is reached");
+  });
+
   it("opens no model to a key that may not call it", async () => {
     const chat = (model: string): Promise<Answer> =>
       platform.call("POST", "/v1/chat/completions", {
