@@ -198,6 +198,8 @@ export class LegRun {
     if (this.#takeOver !== undefined && !this.#hasTakenOver && kind !== "error") this.#takesOver();
     const whole = kind === "completed" ? this.#withPrefix(data) : data;
     this.run.take(kind, whole, (outcome) => this.#onLast(kind, whole, outcome));
+    // After such a word nothing follows, though the connection may stay open.
+    if (kind === "error" && this.held !== undefined) throw this.held.failure;
   }
 
   /** Readers along are told before anything else: what they have is void, or goes on from another place. */

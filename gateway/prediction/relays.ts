@@ -155,6 +155,11 @@ export class Relays {
     }
   }
 
+  /** Whether calls ask two upstreams at a time, which takes a run, unless their route says otherwise. */
+  get isHedged(): boolean {
+    return this.#options.policy?.hedgeMs !== undefined;
+  }
+
   /** Refuses new calls and waits for those in flight; when the signal aborts, the rest is stopped. */
   async close({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     this.#isClosing = true;

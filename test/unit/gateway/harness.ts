@@ -216,6 +216,8 @@ export async function startHarness(
     readonly providers?: Providers;
     /** Data directory of a gateway that was killed; it stays when this one closes. */
     readonly directory?: string;
+    /** What else a test says about the gateway, such as `policy` and `watch`. */
+    readonly more?: Partial<Pick<GatewayOptions, "policy" | "watch" | "clock">>;
   } = {},
 ): Promise<Harness> {
   const coglet = await startFakeCoglet();
@@ -247,6 +249,7 @@ export async function startHarness(
     idSource: () => `id${(ids += 1)}`,
     deadlines: { callerGraceMs: 50, cancelMs: 500, ...options.deadlines },
     onEvent: (event) => events.push(event),
+    ...options.more,
   });
   const server = createServer((request, response) => {
     void gateway.handle(request, response).then((isHandled) => {
