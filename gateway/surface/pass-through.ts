@@ -33,10 +33,12 @@ export interface OwnWords {
   readonly inputFor: (entry: CatalogEntry) => Input;
   /** How its stream is written, now and again later. */
   readonly stream: (run: Run) => { readonly shape: StreamShape; readonly render: RenderOther };
-  readonly whole: (
-    run: Run,
-    outcome: Outcome,
-  ) => { readonly body: unknown; readonly headers?: Headers };
+  readonly whole: (run: Run, outcome: Outcome) => WholeWords | Promise<WholeWords>;
+}
+
+interface WholeWords {
+  readonly body: unknown;
+  readonly headers?: Headers;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function passThrough(
     /** A stream begins. */
     readonly onRun?: (run: Run) => void;
     /** Absent: upstreams of another shape are passed over. */
-    readonly ownWords?: (body: Readonly<Record<string, unknown>>) => OwnWords;
+    readonly ownWords?: (body: Readonly<Record<string, unknown>>) => OwnWords | undefined;
   },
 ): Promise<boolean> {
   const { format, body } = options;
@@ -75,7 +77,7 @@ export async function passThrough(
   const cache = askCache(call, { model, content: { wire }, policy: model.policy?.cache });
   const pass: Pass = { ...options, model: { ...model, candidates }, wire, cache };
   if (wire.isStreamed) await answerStream(call, services, pass);
-  else if (isPlain(pass, candidates)) await answerWhole(call, services, pass, candidates);
+  else if (isPlain(pass, candidates, services)) await answerWhole(call, services, pass, candidates);
   else await answerByRun(call, services, pass);
   return true;
 }
@@ -94,8 +96,13 @@ function speaks(target: Target, format: WireFormat): boolean {
 }
 
 /** One exchange after the other, with nothing beside it: there is no need of a run. */
-function isPlain({ format, model, cache }: Pass, candidates: readonly Candidate[]): boolean {
-  if (cache !== undefined || model.policy?.hedgeMs !== undefined) return false;
+function isPlain(
+  { format, model, cache }: Pass,
+  candidates: readonly Candidate[],
+  { relays }: Services,
+): boolean {
+  const isHedged = model.policy?.hedgeMs !== undefined || relays.isHedged;
+  if (cache !== undefined || (isHedged && candidates.length > 1)) return false;
   return candidates.every(
     ({ target, policy }) => speaks(target, format) && policy?.hedgeMs === undefined,
   );
@@ -159,7 +166,7 @@ async function answerByRun(call: Call, services: Services, pass: Pass): Promise<
   if (outcome.failure !== undefined) throw outcome.failure;
   const raw = await collectRaw(run.log, call.signal);
   const { body, headers } =
-    raw.length > 0 || own === undefined ? { body: raw } : own.whole(run, outcome);
+    raw.length > 0 || own === undefined ? { body: raw } : await own.whole(run, outcome);
   sendJson(call.response, { body, headers: { ...startHeaders(run), ...headers } });
 }
 
