@@ -104,6 +104,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     "request",
     (request, response) => void route({ request, response, serveConsole, api, gateway }),
   );
+  await gateway.ready({ signal });
   const url = await listen(server, options);
   gateway.recover();
   const firstKey = keys.ensureAdminKey()?.secret;

@@ -77,6 +77,8 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Answers a request; false, with nothing done, when the path is not the gateway's. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** Once it is known what was spent before, so that the first call meets its budget; to be awaited before the first one. */
+  ready(options: { readonly signal: AbortSignal }): Promise<void>;
   /**
    * Takes up the predictions that a former process had accepted: those that had not begun run again, begun ones are
    * marked failed, and owed webhooks are delivered. To be called once the upstream can serve.
@@ -117,6 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       await answer({ call, surface, services, onEvent: options.onEvent });
       return true;
     },
+    ready: (ready) => services.accounts.budgets.restored(ready),
     recover() {
       // First what a former process owed: a prediction that fails now is told of by its own end.
       services.webhooks.recover();

@@ -1,13 +1,9 @@
 /** Bars by day, stacked by what the spend is split by. Drawn from numbers alone: labels are text nodes. */
 
 const svgNamespace = "http://www.w3.org/2000/svg";
-const width = 720;
 const height = 220;
 const margin = { left: 64, right: 8, top: 12, bottom: 26 };
-const inner = {
-  width: width - margin.left - margin.right,
-  height: height - margin.top - margin.bottom,
-};
+const innerHeight = height - margin.top - margin.bottom;
 /** Series with colours of their own; the others are one more. */
 export const seriesMax = 5;
 
@@ -29,13 +25,13 @@ export function formatDollars(usd) {
 
 /**
  * `days`: ISO dates in their order. `series`: `{name, values}` with one number of dollars a day, the dearest first.
- * `onDay` is told which day has the focus.
+ * `width`: in pixels of the page, so that letters keep their size. `onDay` is told which day has the focus.
  */
-export function drawChart({ days, series, onDay }) {
+export function drawChart({ days, series, width, onDay }) {
   const totals = days.map((_, at) => series.reduce((sum, { values }) => sum + values[at], 0));
   const top = niceTop(Math.max(...totals, 0));
-  const y = (usd) => margin.top + inner.height * (1 - (top === 0 ? 0 : usd / top));
-  const step = inner.width / Math.max(1, days.length);
+  const y = (usd) => margin.top + innerHeight * (1 - (top === 0 ? 0 : usd / top));
+  const step = (width - margin.left - margin.right) / Math.max(1, days.length);
   const bars = days.map((day, at) => {
     const label = `${day}: ${formatDollars(totals[at])}${detailOf(series, at)}`;
     return dayBar({ label, at, step, y, series, isFirst: at === days.length - 1 });
@@ -50,13 +46,15 @@ export function drawChart({ days, series, onDay }) {
   return shape(
     "svg",
     { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label },
-    ...[0, 0.5, 1].map((share) => gridLine(y(top * share), formatDollars(top * share))),
+    ...[0, 0.5, 1].map((share) =>
+      gridLine({ at: y(top * share), width, text: formatDollars(top * share) }),
+    ),
     ...bars,
     ...dateLabels(days, step),
   );
 }
 
-function gridLine(at, text) {
+function gridLine({ at, width, text }) {
   return shape(
     "g",
     { class: "grid" },
@@ -81,13 +79,16 @@ function dayBar({ label, at, step, y, series, isFirst }) {
     "g",
     { class: "day", role: "img", tabindex: isFirst ? 0 : -1, "aria-label": label },
     shape("title", {}, label),
-    shape("rect", { class: "hit", x, y: margin.top, width: step, height: inner.height }),
+    shape("rect", { class: "hit", x, y: margin.top, width: step, height: innerHeight }),
     ...parts,
   );
 }
 
+/** Pixels that a date and the space beside it need. */
+const dateWidth = 64;
+
 function dateLabels(days, step) {
-  const every = Math.max(1, Math.ceil(days.length / 8));
+  const every = Math.max(1, Math.ceil(dateWidth / step));
   return days.flatMap((day, at) => {
     if (at % every !== 0) return [];
     const x = margin.left + step * (at + 0.5);
@@ -112,11 +113,12 @@ function detailOf(series, at) {
   return parts.length < 2 ? "" : ` (${parts.join(", ")})`;
 }
 
-/** The next round number: 1, 2 or 5 times a power of ten. */
+/** The next number that is round, and whose half is. */
 function niceTop(most) {
   if (most <= 0) return 0;
   const power = 10 ** Math.floor(Math.log10(most));
   return (
-    [1, 2, 5, 10].map((times) => times * power).find((round) => round >= most * 0.999999) ?? most
+    [1, 2, 4, 6, 8, 10].map((times) => times * power).find((round) => round >= most * 0.999999) ??
+    most
   );
 }

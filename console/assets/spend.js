@@ -126,7 +126,12 @@ function show({ question, dimensions, days, split, budgets }) {
   } else {
     fill(
       byId("chart"),
-      drawChart({ days: daysOf(question), series, onDay: (text) => (note.textContent = text) }),
+      drawChart({
+        width: Math.max(280, byId("chart").clientWidth),
+        days: daysOf(question),
+        series,
+        onDay: (text) => (note.textContent = text),
+      }),
     );
     fill(
       byId("table"),

@@ -38,6 +38,8 @@ export interface Budgets {
   end(leg: LegBegin, cost: LegCost): void;
   /** Asks the ledger again, for what it has learnt of legs from before this process. */
   refresh(): void;
+  /** Once the ledger has said what was spent under the budgets that there are. */
+  restored(options: { readonly signal: AbortSignal }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -145,6 +147,18 @@ class OpenBudgets implements Budgets {
 
   refresh(): void {
     for (const account of this.#book.accounts) this.#ask(account);
+  }
+
+  async restored({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await Promise.race([Promise.all(this.#questions), aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
   }
 
   async close(): Promise<void> {

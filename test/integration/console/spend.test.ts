@@ -116,7 +116,7 @@ describe.skipIf(!hasBrowser)("the page of the spend", () => {
     await eventually(rows).toEqual(["key-1"]);
     await page.reload();
     await eventually(() => page.locator("#total").textContent()).toBe("$0.03");
-    const logs = await page.getByRole("link", { name: "Logs" }).first().getAttribute("href");
+    const logs = await page.locator(".spend-table a").first().getAttribute("href");
     expect(logs).toContain("metadata.team=red");
     expect(logs).toContain("key=key-1");
     await page.getByRole("button", { name: /Remove the filter metadata.team red/ }).click();
