@@ -34,7 +34,7 @@ export async function createMessage(call: Call, services: Services): Promise<voi
   const request = toChatRequest(body, { needsMaxTokens: true });
   const isStreamed = readStream(body["stream"]);
   const model = String(request["model"]);
-  const found = findCallable(call, services, model);
+  const found = findCallable(call, services, model, { body });
   const run = startRun(call, services, {
     model: found,
     input: chatInput(found.entry, request),

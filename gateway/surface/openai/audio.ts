@@ -20,7 +20,7 @@ const speechCharactersMax = 4096;
 export async function createSpeech(call: Call, services: Services): Promise<void> {
   allowMethods(call, "POST");
   const body = await readJsonObject(call.request);
-  const model = findCallable(call, services, requiredText(body, "model"));
+  const model = findCallable(call, services, requiredText(body, "model"), { body });
   const text = speechText(body);
   const {
     model: _model,

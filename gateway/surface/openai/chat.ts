@@ -28,7 +28,7 @@ export async function chatCompletions(call: Call, services: Services): Promise<v
   const model = requireModel(body);
   assertOneAnswer(body);
   const isStream = isStreamed(body);
-  const found = findCallable(call, services, model);
+  const found = findCallable(call, services, model, { body });
   const run = startRun(call, services, {
     model: found,
     input: chatInput(found.entry, body),

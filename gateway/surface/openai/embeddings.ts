@@ -17,7 +17,7 @@ export async function embeddings(call: Call, services: Services): Promise<void> 
   if (await passThrough(call, services, { format: "embeddings", body: bytes, renderFailure }))
     return;
   const body = parseJsonObject(bytes);
-  const model = findCallable(call, services, requiredText(body, "model"));
+  const model = findCallable(call, services, requiredText(body, "model"), { body });
   const encoding = encodingFormat(body["encoding_format"]);
   const { model: _model, input, dimensions, encoding_format: _format, user: _user, ...rest } = body;
   const calls = embeddingCalls(model.entry, { input, dimensions, rest });

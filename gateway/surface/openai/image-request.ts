@@ -58,7 +58,7 @@ interface ReadRequest {
  */
 export function parseImageRequest(call: Call, services: Services, read: ReadRequest): ImageRequest {
   const { body, kind, images, mask } = read;
-  const model = findCallable(call, services, requiredText(body, "model"));
+  const model = findCallable(call, services, requiredText(body, "model"), { body });
   const { n, size, quality, style, background } = body;
   const echo = { size, quality, background, output_format: body["output_format"] };
   return {

@@ -35,7 +35,7 @@ export async function createByModel(
   modelId: string,
 ): Promise<void> {
   const body = await readJsonObject(call.request);
-  await create(call, services, { found: findCallable(call, services, modelId), body });
+  await create(call, services, { found: findCallable(call, services, modelId, { body }), body });
 }
 
 /** `POST /v1/deployments/{owner}/{name}/predictions {input}`. */
