@@ -19,6 +19,7 @@ const typeByEnding: Readonly<Record<string, string>> = {
 const pages: Readonly<Record<string, string>> = {
   "/models": "index.html",
   "/spend": "spend.html",
+  "/logs": "logs.html",
 };
 /** Everything else that is served: a file that is not named here cannot be read. */
 const assets: readonly string[] = [
@@ -35,6 +36,11 @@ const assets: readonly string[] = [
   "form-fields.js",
   "key-dialog.js",
   "list.js",
+  "logs.css",
+  "logs.js",
+  "logs-entry.js",
+  "logs-list.js",
+  "logs-waterfall.js",
   "model.js",
   "output.js",
   "prediction.js",
