@@ -22,6 +22,8 @@ interface OpenFacts {
 }
 
 interface EndFacts {
+  /** The model whose output it is in the end, where another one took over. */
+  readonly answering?: CatalogEntry;
   readonly status: Outcome["status"];
   readonly completedAt: string;
   readonly failure?: {
@@ -51,10 +53,10 @@ export function openFacts(run: Run, shape: StreamShape): string {
 
 /** JSON for the stream's `end` record. */
 export function endFacts(
-  outcome: Pick<Outcome, "status" | "failure">,
+  run: Pick<Run, "entry" | "answering"> | undefined,
+  { status, failure }: Pick<Outcome, "status" | "failure">,
   completedAt: string,
 ): string {
-  const { status, failure } = outcome;
   const facts: EndFacts = {
     status,
     completedAt,
@@ -67,7 +69,9 @@ export function endFacts(
       },
     }),
   };
-  return JSON.stringify(facts);
+  const json = JSON.stringify(facts);
+  if (run === undefined || run.answering === run.entry) return json;
+  return `{"answering":${entryJson(run.answering)},${json.slice(1)}`;
 }
 
 export interface Revived {
@@ -75,15 +79,17 @@ export interface Revived {
   readonly shape: StreamShape;
   readonly outcome: Outcome;
   readonly completedAt: string;
+  readonly answering: CatalogEntry | undefined;
 }
 
 /** A run that has ended, as the journal tells it. @throws what the disk says, and `GatewayError` for what is gone */
 export function readKept(journal: Journal, stream: KeptStream): Revived {
   const facts = journal.factsOf(stream);
   const { shape, ...request } = facts.opened as OpenFacts;
-  const { status, completedAt, failure } = facts.ended as EndFacts;
+  const { status, completedAt, failure, answering } = facts.ended as EndFacts;
   return {
     shape,
+    answering,
     completedAt,
     request: { ...request, input: {} },
     outcome: {
@@ -119,10 +125,20 @@ export function interruptKept(
     const failure = new GatewayError("shutting_down", text);
     journal.interrupt(stream, {
       data: Buffer.from(JSON.stringify({ error: text, code: failure.code, events })),
-      facts: endFacts({ status: "failed", failure }, now),
+      facts: endFacts(undefined, { status: "failed", failure }, now),
     });
     return { id: stream.id, events };
   });
+}
+
+/** Its caller wanted it to be kept for less than the gateway's own time. */
+export function isPastItsTime(
+  { completedAt, request }: Pick<Run, "completedAt" | "request">,
+  now: number,
+): boolean {
+  const { streamTtlMs } = request;
+  if (streamTtlMs === undefined || completedAt === undefined) return false;
+  return now - Date.parse(completedAt) >= streamTtlMs;
 }
 
 const entries = new WeakMap<CatalogEntry, string>();

@@ -16,6 +16,7 @@ import type { Lease } from "../upstream/upstream.ts";
 import { StartWait } from "./start-wait.ts";
 import { endFacts, openFacts, type Revived } from "./kept-run.ts";
 import { detachPolicyOf, Listeners } from "./listeners.ts";
+import { canceledError, completedOutcome, statusOf, toldFailure } from "./outcome.ts";
 import type { PredictionRecord, PredictionStatus, WebhookRequest } from "./store.ts";
 
 /** What a caller asked for. */
@@ -290,7 +291,8 @@ export class Run {
   }
 
   /** Of a former process: it ended like this. */
-  restore({ shape, outcome, completedAt }: Revived): void {
+  restore({ shape, outcome, completedAt, answering }: Revived): void {
+    this.#answering = answering;
     this.shape = shape;
     this.outcome = outcome;
     this.status = outcome.status;
@@ -337,7 +339,7 @@ export class Run {
   /** Checks an event before anybody sees it; the last one gives the outcome. */
   #read(kind: EventKind, data: Buffer): Outcome | undefined {
     try {
-      if (kind === "completed") return this.#completed(data);
+      if (kind === "completed") return completedOutcome(data, this.#logs);
       if (kind === "error") return this.#failed(data);
       if (kind === "restart") this.#beginAnew();
       if (kind === "output") checkChunk(data);
@@ -350,38 +352,10 @@ export class Run {
     }
   }
 
-  #completed(data: Buffer): Outcome {
-    const answer = JSON.parse(data.toString("utf8")) as {
-      readonly status?: string;
-      readonly output?: unknown;
-      readonly error?: unknown;
-      readonly logs?: unknown;
-      readonly metrics?: Readonly<Record<string, unknown>>;
-    };
-    const logs = typeof answer.logs === "string" && answer.logs !== "" ? answer.logs : this.#logs;
-    const facts = {
-      output: answer.output ?? null,
-      logs: logs.slice(-recordLogsBytesMax),
-      metrics: answer.metrics ?? {},
-    };
-    if (answer.status === "succeeded") return { status: "succeeded", ...facts };
-    if (answer.status === "canceled") {
-      return { status: "canceled", failure: canceledError(), ...facts };
-    }
-    const message = typeof answer.error === "string" ? answer.error : "The prediction failed.";
-    return { status: "failed", failure: new GatewayError("prediction_failed", message), ...facts };
-  }
-
   #failed(data: Buffer): Outcome {
-    const { error } = JSON.parse(data.toString("utf8")) as { readonly error?: unknown };
-    const message = typeof error === "string" ? error : "The model's stream reported an error.";
-    return {
-      status: "failed",
-      output: this.#partialOutput(),
-      logs: this.#logs,
-      metrics: {},
-      failure: new GatewayError("upstream_failed", message),
-    };
+    const failure = toldFailure(data);
+    const output = this.#partialOutput();
+    return { status: "failed", output, logs: this.#logs, metrics: {}, failure };
   }
 
   #end(outcome: Outcome): void {
@@ -393,7 +367,7 @@ export class Run {
     try {
       this.#hooks.onChange(this);
     } finally {
-      this.log.end(this.log.isKept ? endFacts(outcome, this.completedAt) : undefined);
+      this.log.end(this.log.isKept ? endFacts(this, outcome, this.completedAt) : undefined);
       this.#finish(outcome);
     }
   }
@@ -420,12 +394,4 @@ export class Run {
     if (this.#partial.length === 0) return null;
     return this.#partial.map((data) => JSON.parse(chunkJson(data).toString("utf8")) as unknown);
   }
-}
-
-function statusOf(failure: GatewayError): "canceled" | "failed" {
-  return failure.code === "canceled" ? "canceled" : "failed";
-}
-
-function canceledError(): GatewayError {
-  return new GatewayError("canceled", "The prediction was canceled.");
 }

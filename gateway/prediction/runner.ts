@@ -25,9 +25,10 @@ import type { Providers } from "../upstream/provider/providers.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Webhooks } from "../webhook/webhooks.ts";
 import { candidatesOf } from "../route/candidates.ts";
+import { requestOf } from "./again.ts";
 import { execute, type ExecuteOptions } from "./execute.ts";
 import { journeyFacts, spendFacts } from "./journey-facts.ts";
-import { interruptKept, readKept } from "./kept-run.ts";
+import { interruptKept, isPastItsTime, readKept } from "./kept-run.ts";
 import { Orphans } from "./orphans.ts";
 import { payloadOf } from "./payload.ts";
 import { Run, type RunHooks, type RunRequest } from "./run.ts";
@@ -120,8 +121,9 @@ export class PredictionRunner {
   findStream(id: string): Run | undefined {
     const run = this.#runs.get(id);
     const { journal } = this.#options;
-    const stream = run === undefined ? journal.find(id) : undefined;
-    if (stream?.ended === undefined) return run;
+    if (run !== undefined) return isPastItsTime(run, this.#options.clock()) ? undefined : run;
+    const stream = journal.find(id);
+    if (stream?.ended === undefined) return undefined;
     try {
       const revived = readKept(journal, stream);
       const kept = this.#build(id, revived.request, EventLog.ofKept(journal, stream));
@@ -386,23 +388,6 @@ export class PredictionRunner {
     }
     return this.#writtenNow;
   }
-}
-
-function requestOf(record: PredictionRecord): Omit<RunRequest, "entry"> {
-  return {
-    id: record.id,
-    input: record.input,
-    isDetached: true,
-    isRecorded: true,
-    createdAt: record.createdAt,
-    ...(record.keyId === undefined ? {} : { keyId: record.keyId }),
-    ...(record.pinnedVersion === undefined ? {} : { version: record.pinnedVersion }),
-    ...(record.context === undefined ? {} : { context: record.context }),
-    ...(record.metadata === undefined ? {} : { metadata: record.metadata }),
-    ...(record.deadline === undefined ? {} : { deadline: record.deadline }),
-    ...(record.deployment === undefined ? {} : { deployment: record.deployment }),
-    ...(record.webhook === undefined ? {} : { webhook: record.webhook }),
-  };
 }
 
 function shuttingDown(): GatewayError {

@@ -4,16 +4,14 @@ import type { EventKind, StreamEvent } from "./event.ts";
 import type { EventPlace } from "./event-index.ts";
 import {
   journalLimits,
-  readBytesMax,
-  readGapBytes,
-  readPiecesMax,
   scratchBytes,
   sweepIntervalMs,
   writeRetryMs,
   type JournalLimits,
 } from "./journal-limits.ts";
 import { KeptStream } from "./kept-stream.ts";
-import { headBytes, readHead, writeRecord, type RecordType } from "./record.ts";
+import { eventAt, eventsIn, planReading } from "./read-events.ts";
+import { headBytes, writeRecord, type RecordType } from "./record.ts";
 import { scanSegments } from "./scan.ts";
 import { Segments } from "./segments.ts";
 
@@ -113,7 +111,9 @@ export class Journal {
   /** A stream that can be read again from its beginning. */
   find(id: string): KeptStream | undefined {
     const stream = this.#streams.get(this.#numbers.get(id) ?? 0);
-    return stream?.isWhole === true && stream.opened !== undefined ? stream : undefined;
+    if (stream?.isWhole !== true || stream.opened === undefined) return undefined;
+    const { endedAt, ttlMs } = stream;
+    return endedAt !== undefined && this.#clock() - endedAt >= ttlMs ? undefined : stream;
   }
 
   /** All that can be found and have not ended. */
@@ -150,40 +150,16 @@ export class Journal {
 
   /** Events from `from` on, a bounded piece of them. @throws `GatewayError` `not_found` when the first of them is gone */
   async read(stream: KeptStream, from: number): Promise<readonly StreamEvent[]> {
-    const places: EventPlace[] = [];
-    const pieces: { readonly segment: number; readonly from: number; to: number }[] = [];
-    let sizeBytes = 0;
-    for (let index = from; index < stream.events.length; index += 1) {
-      const place = stream.events.at(index);
-      if (place === undefined) break;
-      const end = place.offset + headBytes + place.payloadBytes;
-      const last = pieces.at(-1);
-      const isNear =
-        last !== undefined &&
-        last.segment === place.segment &&
-        place.offset - last.to <= readGapBytes;
-      sizeBytes += end - (isNear ? last.to : place.offset);
-      if (places.length > 0 && sizeBytes > readBytesMax) break;
-      if (isNear) last.to = end;
-      else if (pieces.length === readPiecesMax) break;
-      else pieces.push({ segment: place.segment, from: place.offset, to: end });
-      places.push(place);
-    }
-    if (places.length === 0) throw eventsGone(stream, from);
+    const reading = planReading(stream.events, from);
+    if (reading.places.length === 0) throw eventsGone(stream, from);
     const read = await Promise.all(
-      pieces.map(async (piece) => {
+      reading.pieces.map(async (piece) => {
         const segment = this.#segments.get(piece.segment);
         if (segment === undefined) throw eventsGone(stream, from);
         return { piece, bytes: await segment.read(piece.from, piece.to - piece.from) };
       }),
     );
-    let at = 0;
-    return places.map((place, position) => {
-      let found = read[at];
-      while (found !== undefined && !holds(found.piece, place)) found = read[(at += 1)];
-      if (found === undefined) throw eventsGone(stream, from);
-      return eventAt(found.bytes, place.offset - found.piece.from, from + position);
-    });
+    return eventsIn(reading, read, from);
   }
 
   /** One event, at once. */
@@ -404,20 +380,6 @@ export class Journal {
     if (bytes?.length !== headBytes + payloadBytes) throw eventsGone(stream, 0);
     return bytes;
   }
-}
-
-function holds(
-  piece: { readonly segment: number; readonly from: number; readonly to: number },
-  { segment, offset }: EventPlace,
-): boolean {
-  return piece.segment === segment && offset >= piece.from && offset < piece.to;
-}
-
-function eventAt(bytes: Buffer, at: number, index: number): StreamEvent {
-  const head = readHead(bytes, at);
-  if (head?.index !== index) throw new Error(`The journal has no event ${index} where it should.`);
-  const from = at + headBytes;
-  return { index, kind: head.kind, data: bytes.subarray(from, from + head.payloadBytes) };
 }
 
 function eventsGone(stream: KeptStream, from: number): GatewayError {
