@@ -6,6 +6,7 @@ import { renderReport, type Row } from "./report.ts";
 const benchmarks: Readonly<Record<string, () => Promise<{ default: Benchmark }>>> = {
   gateway: () => import("./gateway.ts"),
   "cold-start": () => import("./cold-start.ts"),
+  spend: () => import("./spend.ts"),
 };
 
 export type Benchmark = (options: {
