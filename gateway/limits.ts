@@ -108,6 +108,11 @@ export interface Deadlines {
   readonly firstByteMs: number;
   /** Between two reads of a streamed answer. coglet sends a comment every 15 s. */
   readonly idleMs: number;
+  /**
+   * Between two events of a streamed answer, comments and halves of an event not counted: long, as some models think
+   * for minutes. Of a whole answer, from its head to its end.
+   */
+  readonly silenceMs: number;
   /** A whole prediction, start of the instance not counted. */
   readonly totalMs: number;
   /** From a cancel to the answer of the model; then the connection is cut. */
@@ -126,6 +131,7 @@ export const defaultDeadlines: Deadlines = {
   connectMs: 5_000,
   firstByteMs: 60_000,
   idleMs: 60_000,
+  silenceMs: 10 * 60_000,
   totalMs: 60 * 60_000,
   cancelMs: 10_000,
   callerGraceMs: 5_000,

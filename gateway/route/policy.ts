@@ -32,7 +32,7 @@ export interface RoutePolicy {
   readonly retryDelayMaxMs: number;
   /** Of one leg; what is left out is the gateway's own. */
   readonly deadlines: Partial<
-    Pick<Deadlines, "connectMs" | "firstByteMs" | "idleMs" | "totalMs">
+    Pick<Deadlines, "connectMs" | "firstByteMs" | "idleMs" | "silenceMs" | "totalMs">
   > & {
     /** From the request to the first piece of output; absent: no limit of its own. */
     readonly firstOutputMs?: number;

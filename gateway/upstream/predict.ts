@@ -3,6 +3,7 @@ import type { Dispatcher, Pool } from "undici";
 import { GatewayError } from "../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../limits.ts";
 import { isEventKind, type EventKind } from "../stream/event.ts";
+import { AnswerClock } from "./answer-clock.ts";
 import { translateAnswer, translateFailure } from "./translate.ts";
 import { createSseScanner, type SseScanner } from "./sse-scanner.ts";
 
@@ -60,7 +61,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reject: (error: unknown) => void;
   readonly #onAbort: () => void;
   #controller: Dispatcher.DispatchController | undefined;
-  #totalTimer: NodeJS.Timeout | undefined;
+  #clock: AnswerClock | undefined;
   #status = 0;
   #headers: Record<string, string | string[] | undefined> = {};
   #scanner: SseScanner | undefined;
@@ -85,12 +86,7 @@ class Exchange implements Dispatcher.DispatchHandler {
       controller.abort(new Error("aborted before it was sent"));
       return;
     }
-    const { totalMs } = this.#options.deadlines;
-    this.#totalTimer = setTimeout(() => {
-      this.#fail(
-        new GatewayError("upstream_timeout", `The prediction took longer than ${totalMs} ms.`),
-      );
-    }, totalMs);
+    this.#clock = new AnswerClock(this.#options.deadlines, (failure) => this.#fail(failure));
     try {
       this.#options.onSend();
     } catch (error) {
@@ -104,6 +100,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
+    this.#clock?.spoke();
     this.#headers = headers;
     const contentType = String(headers["content-type"] ?? "");
     if (status === 200 && contentType.startsWith("text/event-stream")) {
@@ -161,6 +158,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #take(name: string, data: Buffer): void {
     if (!isEventKind(name) || this.#isTerminal) return;
     this.#events += 1;
+    this.#clock?.spoke();
     if (name === "completed" || name === "error") this.#isTerminal = true;
     this.#options.onEvent(name, data);
   }
@@ -199,7 +197,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #settle(): void {
     this.#isSettled = true;
     this.#body = [];
-    clearTimeout(this.#totalTimer);
+    this.#clock?.stop();
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -2,6 +2,7 @@ import type { Dispatcher, Pool } from "undici";
 
 import { GatewayError } from "../../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
+import { AnswerClock } from "../answer-clock.ts";
 import { NotBegunError, translateFailure } from "../translate.ts";
 import { brokenAnswer, translateProviderFailure } from "./failure.ts";
 import { createFrameSplitter, type FrameSplitter } from "./frame-splitter.ts";
@@ -77,7 +78,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
   readonly #resolve: (forwarded: Forwarded) => void;
   readonly #reject: (error: unknown) => void;
   #controller: Dispatcher.DispatchController | undefined;
-  #totalTimer: NodeJS.Timeout | undefined;
+  #clock: AnswerClock | undefined;
   #status = 0;
   #headers: Record<string, string | string[] | undefined> = {};
   #splitter: FrameSplitter | undefined;
@@ -106,10 +107,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
       controller.abort(new Error("aborted before it was sent"));
       return;
     }
-    const { totalMs } = this.#options.deadlines;
-    this.#totalTimer = setTimeout(() => {
-      this.fail(new GatewayError("upstream_timeout", `The call took longer than ${totalMs} ms.`));
-    }, totalMs);
+    this.#clock = new AnswerClock(this.#options.deadlines, (failure) => this.fail(failure));
   }
 
   onResponseStart(
@@ -118,6 +116,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
+    this.#clock?.spoke();
     this.#headers = headers;
     const isStream = isEventStream(headers["content-type"]);
     if (status >= 200 && status < 300 && isStream) {
@@ -199,6 +198,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
     const read = readFrame(wire.format, frame);
     if (read.kind === "comment") return;
     this.#frames += 1;
+    this.#clock?.spoke();
     if (read.metrics !== undefined) {
       this.#metrics = { ...this.#metrics, ...read.metrics };
       this.#options.onMetrics?.(this.#metrics);
@@ -261,7 +261,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
   #settle(): void {
     this.#isSettled = true;
     this.#body = [];
-    clearTimeout(this.#totalTimer);
+    this.#clock?.stop();
   }
 }
 

@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici";
 
 import { GatewayError } from "../../errors.ts";
 import { answerBytesMax, errorBytesMax, eventBytesMax, type Deadlines } from "../../limits.ts";
+import { AnswerClock } from "../answer-clock.ts";
 import type { Pools } from "../pools.ts";
 import { createSseScanner } from "../sse-scanner.ts";
 import type { ProviderAnswer, ProviderEvent, ProviderHttp, ProviderRequest } from "./adapter.ts";
@@ -95,6 +96,8 @@ async function* events(
     await body.dump({ limit: errorBytesMax }).catch(() => undefined);
     throw brokenAnswer(provider.name, `${contentType || "no content type"} and not with a stream`);
   }
+  const clock = new AnswerClock(options.deadlines, (failure) => body.destroy(failure));
+  clock.spoke();
   const found: ProviderEvent[] = [];
   const scanner = createSseScanner({
     eventBytesMax,
@@ -103,6 +106,7 @@ async function* events(
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       scanner.push(chunk);
+      if (found.length > 0) clock.spoke();
       yield* found.splice(0);
     }
     // Some servers leave out the empty line after the last event.
@@ -110,6 +114,8 @@ async function* events(
     yield* found.splice(0);
   } catch (error) {
     throw translateNetworkFailure(error, { ...options, phase: "body" });
+  } finally {
+    clock.stop();
   }
 }
 
