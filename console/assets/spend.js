@@ -220,11 +220,16 @@ function seriesOf(question, { days, split }) {
   return split.rows.length > seriesMax ? series : series.slice(0, -1);
 }
 
-/** The calls behind a number, one by one. */
-function logsHref({ filters, period }, value) {
-  const query = new URLSearchParams({ from: firstDay(period) });
-  for (const [name, one] of [...filters, [asked().by, value ?? ""]])
-    if (one !== "") query.append(name, one);
+/** The calls behind a number, one by one: the log is searched by model and by one piece of metadata. */
+function logsHref({ filters, period, by }, value) {
+  const query = new URLSearchParams({ from: `${period}d` });
+  for (const [name, one] of [...filters, [by, value ?? ""]]) {
+    if (one === "") continue;
+    if (name === "model") query.set("model", one);
+    if (name.startsWith("metadata.")) {
+      query.set("metadata", `${name.slice("metadata.".length)}=${one}`);
+    }
+  }
   return `/logs#${query.toString()}`;
 }
 

@@ -5,6 +5,7 @@ import type { RoutePolicy } from "../route/policy.ts";
 import type { EventKind, StreamEvent } from "../stream/event.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 import type { Lease } from "../upstream/upstream.ts";
+import { unitsMade } from "../usage/units.ts";
 import { reportedUsage, type Usage } from "../usage/usage.ts";
 import type { Contest } from "./contest.ts";
 import { estimatedUsage, isCountedInTokens } from "./estimate.ts";
@@ -243,8 +244,11 @@ export class LegRun {
 
   /** True keeps the event out of the log. */
   #onLast(kind: EventKind, data: Buffer, outcome: Outcome): boolean {
-    const { failure, metrics } = outcome;
-    this.metrics = { ...this.metrics, ...metrics };
+    const { failure, metrics, output } = outcome;
+    const { task } = this.candidate.entry;
+    const isOwn = this.candidate.target.kind === "deployment";
+    const made = isOwn && failure === undefined ? unitsMade(task, output) : undefined;
+    this.metrics = { ...made, ...this.metrics, ...metrics };
     clearTimeout(this.#firstOutputTimer);
     if (failure === undefined) {
       const usage = this.#usage();

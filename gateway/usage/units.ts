@@ -1,4 +1,4 @@
-import type { PriceUnit } from "../catalog/entry.ts";
+import type { PriceUnit, Task } from "../catalog/entry.ts";
 import type { LegBegin, LegEnd } from "../route/leg.ts";
 import { ownProvider } from "../route/candidate.ts";
 import { reportedUsage } from "./usage.ts";
@@ -30,6 +30,15 @@ export const metricNames: Readonly<Partial<Record<PriceUnit, readonly string[]>>
   second: ["seconds"],
   character: ["characters"],
 };
+
+/** What an own model made, which it seldom says itself: pictures and videos are counted as they come. */
+export function unitsMade(task: Task, output: unknown): Readonly<Record<string, number>> {
+  const made = Array.isArray(output) ? output.length : typeof output === "string" ? 1 : 0;
+  if (made === 0) return {};
+  if (task.endsWith("-to-image")) return { images: made };
+  return task.endsWith("-to-video") ? { videos: made } : {};
+}
+
 const metered = Object.entries(metricNames) as readonly (readonly [PriceUnit, readonly string[]])[];
 
 /** Where a kind of second has no price of its own, that of `second` holds, and the other way round. */

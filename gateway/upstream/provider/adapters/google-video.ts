@@ -8,6 +8,9 @@ import { pollJob, type JobState } from "./poll-job.ts";
 /** Google's own examples look every ten seconds; clips take from half a minute to some minutes. */
 const pollIntervalMs = 10_000;
 
+/** What Veo makes when nothing is said (https://ai.google.dev/gemini-api/docs/video, `durationSeconds`). */
+const durationDefaultSeconds = 8;
+
 /** Veo: a long-running operation that is looked at until it is done; the file is fetched with the key. */
 export async function runVeo(call: ProviderCall): Promise<ProviderResult> {
   const { http, model } = call;
@@ -33,7 +36,7 @@ export async function runVeo(call: ProviderCall): Promise<ProviderResult> {
     output,
     metrics: given({
       videos: output.length,
-      seconds: seconds === undefined ? undefined : seconds * output.length,
+      seconds: (seconds ?? durationDefaultSeconds) * output.length,
     }),
   };
 }

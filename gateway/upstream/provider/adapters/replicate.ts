@@ -183,7 +183,7 @@ async function metricsAfter(
 
 function resultOf(call: ProviderCall, prediction: unknown): ProviderResult {
   const output = at(prediction, "output");
-  const metrics = metricsOf(prediction);
+  const metrics = { ...countOf(call, output), ...metricsOf(prediction) };
   const isList = Array.isArray(output);
   if (call.task === "text-generation") {
     const chat = new ChatOutput(call);
@@ -213,11 +213,23 @@ function transcriptOf(output: unknown): unknown {
   });
 }
 
+/** Where the prediction does not say it: what it made. */
+function countOf({ task }: ProviderCall, output: unknown): Readonly<Record<string, unknown>> {
+  const made = Array.isArray(output) ? output.length : output === undefined ? 0 : 1;
+  if (task.endsWith("-to-image")) return { images: made };
+  return task.endsWith("-to-video") ? { videos: made } : {};
+}
+
+/** `image_count` and its like are what Replicate charges official models by. */
 function metricsOf(prediction: unknown): Readonly<Record<string, unknown>> {
   const metrics = at(prediction, "metrics");
   return given({
     predict_time: numberAt(metrics, "predict_time"),
     input_tokens: numberAt(metrics, "input_token_count"),
     output_tokens: numberAt(metrics, "output_token_count"),
+    images: numberAt(metrics, "image_count"),
+    video_seconds: numberAt(metrics, "video_output_duration_seconds"),
+    audio_seconds: numberAt(metrics, "audio_output_duration_seconds"),
+    characters: numberAt(metrics, "character_input_count"),
   });
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Price, PriceUnit } from "../../../../gateway/catalog/entry.ts";
 import { costOfLeg } from "../../../../gateway/usage/meter.ts";
+import { unitsMade } from "../../../../gateway/usage/units.ts";
 import { legBegin, legEnd } from "./legs.ts";
 
 const price = (unit: PriceUnit, usd: string, per = 1): Price => ({ unit, usd, per });
@@ -169,6 +170,16 @@ describe("own models", () => {
     const metrics = { input_tokens: 10, output_tokens: 5, predict_time: 1 };
     const cost = costOfLeg(own, legEnd({ start: warm, metrics }), { prices: chat });
     expect(cost).toMatchObject({ nanoUsd: 25_000 + 75_000, isPriced: true });
+  });
+
+  it.each([
+    ["text-to-image", ["a", "b"], { images: 2 }],
+    ["image-to-image", "a", { images: 1 }],
+    ["text-to-video", "a", { videos: 1 }],
+    ["text-generation", ["a", "b"], {}],
+    ["text-to-image", null, {}],
+  ] as const)("counts what %s made of %j", (task, output, made) => {
+    expect(unitsMade(task, output)).toEqual(made);
   });
 
   it("takes no sound of an own model for its instance's time", () => {
