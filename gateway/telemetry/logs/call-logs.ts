@@ -124,7 +124,9 @@ export class CallLogs {
     if (!isLogged) return;
     const payload = hasPayload ? this.#copyPayload(call) : noPayload;
     // The legs of a hedge may end later: the entry is of what was known at the call's end.
-    const waiting: Waiting = { call: { ...call, legs: [...call.legs] }, traceId, payload };
+    // Nor does the queue hold on to inputs and outputs.
+    const { payload: _payload, ...facts } = call;
+    const waiting: Waiting = { call: { ...facts, legs: [...call.legs] }, traceId, payload };
     const bytes = logEntryBytes + textBytes(payload);
     const bound = this.#queue.push(waiting, bytes);
     if (bound === undefined) this.#schedule();
@@ -160,12 +162,15 @@ export class CallLogs {
   }
 
   async get(id: string): Promise<LogEntry | undefined> {
-    const json = await (await this.#upToDateReader()).ask("get", id);
+    await this.flush();
+    // One look: the thread that writes has it at once, the other one may have to be begun first.
+    const json = await this.#writer.ask("get", id);
     return json === undefined ? undefined : (JSON.parse(json) as LogEntry);
   }
 
   async payload(id: string): Promise<LogPayload | undefined> {
-    return await (await this.#upToDateReader()).ask("payload", id);
+    await this.flush();
+    return await this.#writer.ask("payload", id);
   }
 
   /** Adds feedback, a score or metadata; undefined when there is no such entry. */

@@ -85,7 +85,9 @@ export class OtlpExporter {
   record(call: CallRecord, traceId: string): void {
     if (this.#options.metricsUrl !== undefined) this.#metrics.record(call);
     if (this.#options.tracesUrl === undefined) return;
-    const waiting = { call: { ...call, legs: [...call.legs] }, traceId };
+    // As they are now, and without inputs and outputs, which the queue would hold on to.
+    const { payload: _payload, ...facts } = call;
+    const waiting = { call: { ...facts, legs: [...call.legs] }, traceId };
     if (this.#queue.push(waiting, 0) !== undefined) {
       this.#drops.queue += 1 + call.legs.length;
       return;

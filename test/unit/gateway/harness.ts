@@ -217,7 +217,12 @@ export async function startHarness(
     /** Data directory of a gateway that was killed; it stays when this one closes. */
     readonly directory?: string;
     /** What else a test says about the gateway, such as `policy` and `watch`. */
-    readonly more?: Partial<Pick<GatewayOptions, "policy" | "watch" | "clock">>;
+    readonly more?: Partial<
+      Pick<
+        GatewayOptions,
+        "policy" | "watch" | "clock" | "administration" | "otlp" | "metricsToken"
+      >
+    >;
   } = {},
 ): Promise<Harness> {
   const coglet = await startFakeCoglet();

@@ -77,10 +77,18 @@ const metrics = z.strictObject({
   ),
 });
 
-export type ReceivedSpan = z.infer<typeof span> & {
+export interface ReceivedSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string | undefined;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly status: object;
   /** The attributes by name. */
   readonly values: Readonly<Record<string, unknown>>;
-};
+}
 
 export interface Receiver {
   readonly url: string;
