@@ -41,7 +41,9 @@ const tasksByMode: Readonly<Record<string, Task>> = {
 const unitsByField: readonly (readonly [field: string, unit: PriceUnit, per: number])[] = [
   ["input_cost_per_token", "input-token", 1_000_000],
   ["cache_read_input_token_cost", "cached-input-token", 1_000_000],
+  ["cache_creation_input_token_cost", "cache-write-token", 1_000_000],
   ["output_cost_per_token", "output-token", 1_000_000],
+  ["output_cost_per_reasoning_token", "reasoning-token", 1_000_000],
   ["output_cost_per_image", "image", 1],
   ["input_cost_per_image", "image", 1],
   ["output_cost_per_second", "second", 1],

@@ -26,6 +26,8 @@ const modelSchema = z.looseObject({
       input: z.number().nonnegative().exactOptional(),
       output: z.number().nonnegative().exactOptional(),
       cache_read: z.number().nonnegative().exactOptional(),
+      cache_write: z.number().nonnegative().exactOptional(),
+      reasoning: z.number().nonnegative().exactOptional(),
     })
     .exactOptional(),
 });
@@ -74,7 +76,9 @@ function pricesOf(cost: NonNullable<ModelsDevModel["cost"]>): readonly Price[] {
   const amounts = [
     ["input-token", cost.input],
     ["cached-input-token", cost.cache_read],
+    ["cache-write-token", cost.cache_write],
     ["output-token", cost.output],
+    ["reasoning-token", cost.reasoning],
   ] as const;
   return amounts.flatMap(([unit, amount]) => {
     const usd = decimalUsd(amount);

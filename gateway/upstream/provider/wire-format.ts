@@ -146,6 +146,7 @@ export function wireUsage(format: WireFormat, usage: Metrics): Record<string, un
           input_tokens: wholeInput(usage),
           output_tokens: usage["output_tokens"],
           cached_tokens: usage["cache_read_input_tokens"],
+          cache_write_tokens: usage["cache_creation_input_tokens"] || undefined,
           reasoning_tokens: details("output_tokens_details")["thinking_tokens"],
         }
       : {

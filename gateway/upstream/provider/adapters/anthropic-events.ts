@@ -107,6 +107,7 @@ function takeInput(output: ChatOutput, usage: unknown): void {
   output.count({
     input_tokens: uncached === undefined ? undefined : uncached + (read ?? 0) + (written ?? 0),
     cached_tokens: read,
+    cache_write_tokens: written === 0 ? undefined : written,
   });
 }
 

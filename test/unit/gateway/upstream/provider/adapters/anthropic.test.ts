@@ -54,6 +54,7 @@ describe("a message", () => {
     expect(metrics).toEqual({
       input_tokens: 15,
       cached_tokens: 4,
+      cache_write_tokens: 1,
       output_tokens: 12,
       reasoning_tokens: 5,
       finish_reason: "stop",
