@@ -49,10 +49,10 @@ export function refusalOf(run: Run, { candidate }: Stop): GatewayError | undefin
 export function recoveryOf(run: Run, policy: RoutePolicy): StreamRecovery {
   const { hasOutput, hasToolCalls } = saidSoFar(run);
   if (!hasOutput) return "restart";
-  const { isWhole, isRecorded } = run.request;
+  const { isWhole, isRecorded, wire } = run.request;
   if (isWhole === true || (isRecorded && policy.onStreamCut === "fail")) return "restart";
-  // Half of a tool call and then a whole one would be run as two.
-  return hasToolCalls ? "fail" : policy.onStreamCut;
+  // Half of a tool call and then a whole one would be run as two; a response's events are counted, and name its items.
+  return hasToolCalls || wire?.format === "responses" ? "fail" : policy.onStreamCut;
 }
 
 interface Asked {

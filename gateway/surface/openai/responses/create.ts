@@ -9,14 +9,14 @@ import { findCallable, startRun } from "../../../prediction/start.ts";
 import { waitForCaller } from "../../../prediction/wait.ts";
 import { follow } from "../../../stream/follow.ts";
 import { inShape } from "../../../stream/shape.ts";
-import { passThrough } from "../../pass-through.ts";
+import { passThrough, type OwnWords } from "../../pass-through.ts";
 import { isStreamed } from "../chat.ts";
 import { responseBody } from "./body.ts";
-import { responseShape } from "./frames.ts";
-import { chatMessages, parseInput } from "./items.ts";
+import { responseFrames, responseShape } from "./frames.ts";
+import { chatMessages, parseInput, type Item } from "./items.ts";
 import { responseEnd, type ResponseKeeper } from "./keeper.ts";
 import { failureEvent, mayPass } from "./passed.ts";
-import { parseResponseFacts, responseChat } from "./request.ts";
+import { parseResponseFacts, responseChat, type ResponseFacts } from "./request.ts";
 import type { StoredResponse } from "./store.ts";
 
 /** `POST /v1/responses`: whole, streamed, or in the background. */
@@ -78,8 +78,55 @@ function pass(
     format: "responses",
     body: bytes,
     renderFailure: failureEvent,
+    ownWords: (body) => responseWords(call, services, body),
     onRun: (run) => keeper.passed.note(run, call.key),
   });
+}
+
+/** For an upstream that does not speak of responses, behind others that do; undefined where only those can answer. */
+function responseWords(
+  call: Call,
+  services: Services,
+  body: Readonly<Record<string, unknown>>,
+): OwnWords | undefined {
+  const chat = readChat(call, body);
+  if (chat === undefined) return undefined;
+  const { facts, messages } = chat;
+  const responseOf = (run: Run): StoredResponse => ({
+    id: `resp_${run.id}`,
+    predictionId: run.id,
+    modelId: run.entry.id,
+    createdAt: Math.floor(Date.parse(run.createdAt) / 1000),
+    facts,
+    input: [],
+  });
+  return {
+    inputFor: (entry) => chatInput(entry, responseChat(facts, messages)),
+    stream: (run) => ({
+      shape: inShape(responseShape, { run, facts: responseOf(run), services }).shape,
+      render: () => responseFrames(responseOf(run), run),
+    }),
+    whole: async (run) => {
+      const response = responseOf(run);
+      return { body: responseBody({ ...response, end: await responseEnd(response, run) }) };
+    },
+  };
+}
+
+/** Undefined for a request that only a provider can understand, such as one with a tool of its own. */
+function readChat(
+  call: Call,
+  body: Readonly<Record<string, unknown>>,
+): { readonly facts: ResponseFacts; readonly messages: readonly Item[] } | undefined {
+  try {
+    const facts = parseResponseFacts(body);
+    // Its items are nobody's afterwards.
+    const items = parseInput(body["input"], { predictionId: "0", findItem: () => undefined });
+    return { facts, messages: chatMessages(items, (id) => `${call.baseUrl}/v1/files/${id}`) };
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
 }
 
 /** Accepted means not lost: what cannot be kept is not begun. */

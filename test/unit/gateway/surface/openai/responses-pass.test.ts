@@ -28,12 +28,21 @@ let fault: Fault | undefined;
 
 beforeEach(async () => {
   fault = undefined;
-  server = await startFaultServer({ choose: () => fault, pieces: () => pieces });
+  server = await startFaultServer({
+    choose: ({ shape }) => (shape === "responses" ? fault : undefined),
+    pieces: () => pieces,
+  });
   platform = await startFaultPlatform({
     entries: [
       textModel("them/gpt", { upstreams: [{ kind: "provider", provider: "them", model: "gpt" }] }),
       textModel("plain/gpt", {
         upstreams: [{ kind: "provider", provider: "plain", model: "gpt" }],
+      }),
+      textModel("both/gpt", {
+        upstreams: [
+          { kind: "provider", provider: "them", model: "gpt" },
+          { kind: "provider", provider: "plain", model: "gpt" },
+        ],
       }),
     ],
     providerOf: (name) => ({
@@ -153,6 +162,42 @@ describe("a response that breaks", () => {
       expect(await response.json()).toMatchObject({ error: { code: expect.any(String) } });
     },
   );
+});
+
+describe("with a second upstream that does not speak of responses", () => {
+  const client = (): OpenAI =>
+    new OpenAI({ apiKey: platformKey, baseURL: `${platform.url}/v1`, maxRetries: 0 });
+  const request = { model: "both/gpt", input: "count", store: false } as const;
+
+  it.each<Fault>(["500", "error-first-in-stream", "empty", "malformed-first-event"])(
+    "what fails by %s before anything was said is saved, streamed or not",
+    async (one) => {
+      fault = one;
+      const whole = await client().responses.create(request);
+      expect(whole).toMatchObject({ output_text: "One, two.", status: "completed" });
+      const stream = client().responses.stream(request);
+      expect((await stream.finalResponse()).output_text).toBe("One, two.");
+      const tried = platform.ended.map(({ provider, end }) => `${provider} ${end.state}`);
+      expect(tried).toEqual(["them failed", "plain succeeded", "them failed", "plain succeeded"]);
+    },
+  );
+
+  it("what breaks off after its first words fails: its events are counted, and no other's fit behind them", async () => {
+    fault = "cut-rst";
+    const headers = { authorization: `Bearer ${platformKey}`, "x-byom-on-cut": "restart" };
+    const body = JSON.stringify({ ...request, stream: true });
+    const url = `${platform.url}/v1/responses`;
+    const text = await (await fetch(url, { method: "POST", headers, body })).text();
+    expect(text).toContain("event: error\n");
+    expect(text).not.toContain("response.completed");
+  });
+
+  it("a tool that only the first one has is not asked of the second", async () => {
+    fault = "500";
+    const response = await call({ model: "both/gpt", tools: [{ type: "web_search" }] });
+    expect(response.status).toBe(502);
+    expect(server.requests.map(({ path }) => path)).toEqual(["/v1/responses"]);
+  });
 });
 
 describe("what only this gateway knows never reaches the provider", () => {
