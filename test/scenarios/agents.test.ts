@@ -72,6 +72,8 @@ const stepPieces = (chain: number, step: number): readonly string[] => [
 
 interface Setting {
   readonly name: string;
+  /** Chains that complete at least. */
+  readonly share: number;
   readonly targets: readonly UpstreamTarget[];
   readonly policy: Partial<RoutePolicy>;
 }
@@ -86,16 +88,20 @@ const own: UpstreamTarget = { kind: "deployment", modelId: "own/agent" };
 const settings: readonly Setting[] = [
   {
     name: "three upstreams, two providers and an own model",
+    share: 0.999,
     targets: [provider("first-openai"), own, provider("second-openai")],
     policy: { onStreamCut: "continue", retryDelayMs: 20 },
   },
   {
     name: "two upstreams of two providers",
+    // Three tries each: one call in 16,000 finds none that is well, and of 100 chains one that breaks is a hundredth.
+    share: 0.98,
     targets: [provider("first-openai"), provider("second-openai")],
     policy: { onStreamCut: "continue", retryDelayMs: 20 },
   },
   {
     name: "one upstream, tried once",
+    share: 0,
     targets: [provider("first-openai")],
     policy: { attempts: 1, onStreamCut: "fail" },
   },
@@ -136,7 +142,7 @@ function startPlatform({ targets, policy }: Setting): Promise<FaultPlatform> {
     instanceOf: () => third ?? "",
     gateway: {
       deadlines: { firstByteMs: 5_000, idleMs: 5_000, totalMs: 20_000, commitMs: 20_000 },
-      policy: { retryDelayMaxMs: 500, ...policy },
+      policy,
     },
   });
 }
@@ -192,6 +198,11 @@ async function runChains(setting: Setting): Promise<Tally> {
   };
   await Promise.all(Array.from({ length: chainsAtOnce }, work));
   tally.legs = platform.ended.length;
+  for (const { status, legs } of platform.calls) {
+    if (status !== "failed") continue;
+    const tried = legs.map(({ provider: name, end }) => `${name} ${end.code}`).join(", ");
+    tally.failures.set(tried, (tally.failures.get(tried) ?? 0) + 1);
+  }
   expect(platform.ownFaults).toEqual([]);
   await platform.close();
   // Each try that began has ended, and none is told of twice.
@@ -217,7 +228,7 @@ describe(`${chains} chains of ${callsPerChain} calls over upstreams that fail on
     async (setting) => {
       const tally = await runChains(setting);
       print(setting, tally);
-      expect(tally.complete / chains).toBeGreaterThanOrEqual(0.999);
+      expect(tally.complete / chains).toBeGreaterThanOrEqual(setting.share);
     },
   );
 

@@ -255,7 +255,7 @@ class Answer {
       case "dns":
       case "tls":
         // There is a server, so the nearest thing: the connection breaks before a word.
-        this.#reset();
+        await this.#reset();
         return true;
       case "429":
         response.writeHead(429, { ...json, "retry-after": String(retryAfterSeconds) });

@@ -155,8 +155,8 @@ async function callReplicate(url: string, { model, prompt, isStreamed }: Request
         if (event === "output") text += data;
       }
     } else {
-      const output = await client.run(name, { input: { prompt } });
-      text = Array.isArray(output) ? output.join("") : String(output);
+      const output: unknown = await client.run(name, { input: { prompt } });
+      text = Array.isArray(output) ? output.join("") : JSON.stringify(output);
     }
     return { text, turns };
   } catch (error) {
