@@ -11,7 +11,10 @@ export interface JournalLimits {
   readonly storeBytesMax: number;
   /** Streams that have ended and can be read again; beyond it the oldest are forgotten. */
   readonly endedStreamsMax: number;
-  /** Memory for where the events of ended streams lie (12 bytes an event). */
+  /**
+   * Memory for where the events of ended streams lie (12 bytes an event); beyond it the oldest streams are forgotten.
+   * Two million events are also what a start reads in some seconds.
+   */
   readonly indexBytesMax: number;
   /** Milliseconds that a stream can be read again after its end, when its caller says nothing else. */
   readonly retentionMs: number;
@@ -22,7 +25,7 @@ export const journalLimits: JournalLimits = {
   segmentAgeMs: 10 * 60_000,
   storeBytesMax: 2 * 1024 * mib,
   endedStreamsMax: 10_000,
-  indexBytesMax: 64 * mib,
+  indexBytesMax: 24 * mib,
   retentionMs: 60 * 60_000,
 };
 
