@@ -11,7 +11,7 @@ import type { Breakers } from "../route/breaker.ts";
 import type { Candidate } from "../route/candidate.ts";
 import { candidatesOf } from "../route/candidates.ts";
 import { Itinerary, mergePolicies, type PolicyChoice, type Stop } from "../route/itinerary.ts";
-import type { RoutePolicy } from "../route/policy.ts";
+import { deadlinesOf, type RoutePolicy } from "../route/policy.ts";
 import type { Providers } from "../upstream/provider/providers.ts";
 import { attempt, type AttemptServices } from "./attempt.ts";
 import { Contest } from "./contest.ts";
@@ -200,11 +200,6 @@ async function settledFirst(
 function policyFor({ run, policy }: ExecuteOptions, candidate: Candidate): PolicyChoice {
   const { request } = run;
   return mergePolicies(policy, request.policy, candidate.policy, request.overrides);
-}
-
-function deadlinesOf(deadlines: Deadlines, policy: RoutePolicy): Deadlines {
-  const { firstOutputMs: _first, startMs: _start, ...own } = policy.deadlines;
-  return Object.keys(own).length === 0 ? deadlines : { ...deadlines, ...own };
 }
 
 function nothingLeft(run: Run, refusal: GatewayError | undefined): never {

@@ -3,10 +3,10 @@ import type { OnGatewayEvent } from "../events.ts";
 import { relaysInFlightMax, retryAfterDefaultMs, type Deadlines } from "../limits.ts";
 import type { Candidate } from "../route/candidate.ts";
 import type { Breakers } from "../route/breaker.ts";
+import { deadlinesOf, type RoutePolicy } from "../route/policy.ts";
 import { Itinerary, mergePolicies, type Stop } from "../route/itinerary.ts";
 import { Journey, type OpenLeg } from "../route/journey.ts";
 import type { LegEnd } from "../route/leg.ts";
-import type { RoutePolicy } from "../route/policy.ts";
 import type { CallPayload, Telemetry } from "../telemetry/call-record.ts";
 import type { Accounts } from "../usage/accounts.ts";
 import { reportedUsage, type Usage } from "../usage/usage.ts";
@@ -141,7 +141,7 @@ export class Relays {
         key: request.providerKey ?? provider.key,
         legId: leg.begin.id,
         pool: this.#options.pools.get(originOf(provider.baseUrl), connectMs),
-        deadlines: { ...this.#options.deadlines, ...policy.deadlines },
+        deadlines: deadlinesOf(this.#options.deadlines, policy),
         onFrame: unexpectedFrame,
         onStoppable: (stop) => stopper.set(stop),
       });

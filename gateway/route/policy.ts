@@ -23,7 +23,10 @@ export interface CachePolicy {
 
 /** How a call is carried over its upstreams. */
 export interface RoutePolicy {
-  /** Tries of one upstream before the next one gets its turn; 1: none is repeated. */
+  /**
+   * Tries of one upstream before the next one gets its turn; 1: none is repeated. Where it is left out, each upstream is
+   * asked once, then those that may do better again, up to three tries each.
+   */
   readonly attempts: number;
   /** Pause before the second try; an upstream's `Retry-After` comes first. */
   readonly retryDelayMs: number;
@@ -50,7 +53,7 @@ export interface RoutePolicy {
   readonly cache?: CachePolicy;
 }
 
-/** One try each where another upstream is left; the last one is tried again (see `itinerary.ts`). */
+/** Where nobody says how often, each upstream is asked once before any is asked again (see `itinerary.ts`). */
 export const defaultPolicy: RoutePolicy = {
   attempts: 3,
   retryDelayMs: 200,
@@ -60,3 +63,8 @@ export const defaultPolicy: RoutePolicy = {
   onStreamCut: "fail",
   onColdStart: "wait",
 };
+
+/** The gateway's deadlines with what a policy says over them. */
+export function deadlinesOf(deadlines: Deadlines, policy: RoutePolicy): Deadlines {
+  return policy === defaultPolicy ? deadlines : { ...deadlines, ...policy.deadlines };
+}
