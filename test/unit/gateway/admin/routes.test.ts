@@ -1,54 +1,27 @@
 // What an operator loses when these fail: routes that hold with the next call and after a restart, that can be taken
-// back, and that can be asked where a call would go; and limits that hold.
+// back, and that can be asked where a call would go.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { fail, type ProviderDouble } from "../../../support/provider-double.ts";
-import {
-  keys,
-  removeDirectory,
-  startPlatform,
-  startVllm,
-  vllmKey,
-  type Answer,
-  type Platform,
-} from "./platform.ts";
+import { keys, type Answer, type Platform } from "./platform.ts";
+import { own, RouteBench, said, theirs } from "./route-bench.ts";
 
+let bench: RouteBench;
 let platform: Platform;
 let vllm: ProviderDouble;
+let put: RouteBench["put"];
 beforeEach(async () => {
-  platform = await startPlatform();
-  vllm = await startVllm();
-  await platform.call("PUT", "/api/v1/providers/vllm", {
-    body: {
-      adapter: "openai-compatible",
-      baseUrl: vllm.baseUrl,
-      key: vllmKey,
-      allowPrivate: true,
-    },
-  });
-  await platform.call("PUT", "/api/v1/catalog/models/vllm/qwen", {
-    body: { upstreams: [{ provider: "vllm", model: "Qwen/Qwen3-8B" }] },
-  });
+  bench = await RouteBench.start();
+  platform = bench.platform;
+  vllm = bench.vllm;
+  put = bench.put.bind(bench);
 });
-afterEach(async () => {
-  await platform.close();
-  await removeDirectory(platform.directory);
-  await vllm.close();
-  expect(vllm.faults).toEqual([]);
-});
-
-const put = (name: string, body: unknown): Promise<Answer> =>
-  platform.call("PUT", `/api/v1/routes/${encodeURIComponent(name)}`, { body });
-
-const said = ({ body }: Answer): unknown => body.choices?.[0]?.message.content ?? body.error?.code;
+afterEach(() => bench.close());
 
 async function restart(): Promise<void> {
-  await platform.close();
-  platform = await startPlatform({ directory: platform.directory });
+  await bench.restart();
+  platform = bench.platform;
 }
-
-const own = "own model";
-const theirs = "Hi you";
 
 describe("a route", () => {
   it("is called like a model with the next call, edited live, taken back, and there after a restart", async () => {
@@ -280,91 +253,5 @@ describe("a dry run", () => {
       { leg: "models.0", problem: { code: "provider_not_configured" } },
       { leg: "models.1", upstreams: [{ breaker: "open", failures: { consecutiveFailures: 5 } }] },
     ]);
-  });
-});
-
-describe("a limit", () => {
-  const chat = (headers?: Readonly<Record<string, string>>): Promise<Answer> =>
-    platform.chat("dynamic/support", headers === undefined ? {} : { headers });
-
-  it("of a step sends the next call to the next model", async () => {
-    await put("support", {
-      models: [
-        { model: "vllm/qwen", limits: { requests: 2, per: ["metadata.team"] } },
-        "acme/chat",
-      ],
-    });
-    const answers = await Promise.all(Array.from({ length: 5 }, () => chat()));
-    expect(answers.map(said).filter((text) => text === theirs)).toHaveLength(2);
-    expect(said(await chat({ "cf-aig-metadata": '{"team":"b"}' }))).toBe(theirs);
-    expect(said(await chat())).toBe(own);
-  });
-
-  it("of a route refuses with 429, the time to wait, and what is left", async () => {
-    await put("support", { models: ["acme/chat"], limits: [{ requests: 2, window: "1m" }] });
-    const first = await chat();
-    expect(first.headers.get("x-ratelimit-limit-requests")).toBe("2");
-    expect(first.headers.get("x-ratelimit-remaining-requests")).toBe("1");
-    await chat();
-    const refused = await chat();
-    expect(refused.status).toBe(429);
-    expect(refused.body.error.message).toContain("The limit of dynamic/support is reached");
-    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect(refused.headers.get("x-ratelimit-remaining-requests")).toBe("0");
-    expect(refused.headers.get("x-ratelimit-reset-requests")).toMatch(/^1m/);
-  });
-
-  it("that stands holds for plain models, for whom it is meant, and after a restart", async () => {
-    const set = await platform.call("PUT", "/api/v1/limits/app", {
-      body: { requests: 1, match: { keys: ["app"], models: ["acme/*"] }, per: ["metadata.team"] },
-    });
-    expect(set).toMatchObject({ status: 200, body: { name: "app", requests: 1 } });
-    expect((await platform.chat("acme/chat")).status).toBe(200);
-    expect((await platform.chat("acme/chat")).status).toBe(429);
-    expect((await platform.chat("vllm/qwen")).status).toBe(200);
-    const other = { headers: { "cf-aig-metadata": '{"team":"b"}' } };
-    expect((await platform.chat("acme/chat", other)).status).toBe(200);
-    const shown = await platform.call("GET", "/api/v1/limits/app");
-    expect(shown.body.used).toMatchObject([
-      { partition: "metadata.team=", standings: [{ measure: "requests", remaining: 0 }] },
-      { partition: "metadata.team=b", standings: [{ measure: "requests", remaining: 0 }] },
-    ]);
-    await restart();
-    expect((await platform.chat("acme/chat")).status).toBe(200);
-    expect((await platform.chat("acme/chat")).status).toBe(429);
-    expect((await platform.call("DELETE", "/api/v1/limits/app")).status).toBe(204);
-    expect((await platform.chat("acme/chat")).status).toBe(200);
-  });
-
-  it("is not used up by a model that did not start, nor by who only looks", async () => {
-    await put("support", { models: ["acme/chat"], limits: [{ requests: 1 }] });
-    await platform.call("GET", "/v1/models/dynamic/support", { key: keys.call });
-    platform.upstream.gate = () =>
-      Promise.reject(Object.assign(new Error("no room"), { code: "start_failed" }));
-    expect((await chat()).status).toBe(503);
-    platform.upstream.gate = () => Promise.resolve();
-    expect((await chat()).status).toBe(200);
-    expect((await chat()).status).toBe(429);
-  });
-
-  it("of tokens counts what models used", async () => {
-    await platform.call("PUT", "/api/v1/limits/tokens", { body: { tokens: 20 } });
-    let calls = 0;
-    while ((await platform.chat("vllm/qwen")).status === 200 && calls < 30) calls += 1;
-    expect(calls).toBeGreaterThan(0);
-    expect(calls).toBeLessThan(10);
-  });
-
-  it.each([
-    ["x", {}, /limits nothing/],
-    ["x", { requests: 0 }, /requests: /],
-    ["x", { requests: 1, match: { model: ["a"] } }, /match/],
-    ["a b", { requests: 1 }, /name: /],
-  ])("%s as %j is refused", async (name, body, message) => {
-    const answer = await platform.call("PUT", `/api/v1/limits/${encodeURIComponent(name)}`, {
-      body,
-    });
-    expect(answer.status).toBe(400);
-    expect(answer.body.error.message).toMatch(message);
   });
 });
