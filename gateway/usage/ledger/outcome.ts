@@ -41,24 +41,28 @@ const tokenMetrics: ReadonlySet<string> = new Set([
 export function outcomeOf(end: LegEnd, cost: LegCost): Outcome {
   const { start } = end;
   const tokens = tokensOf(end);
+  // One amount that is none would make every sum one that is none.
+  const isAmount = Number.isSafeInteger(cost.nanoUsd) && cost.nanoUsd >= 0;
   const metrics = numbersOf(end.metrics);
   return {
     state: end.state,
-    durationMs: Math.round(end.durationMs),
-    ...(end.firstOutputMs !== undefined && { firstOutputMs: Math.round(end.firstOutputMs) }),
+    durationMs: countOf(end.durationMs),
+    ...(end.firstOutputMs !== undefined && { firstOutputMs: countOf(end.firstOutputMs) }),
     ...(end.version !== undefined && { version: end.version }),
     ...(tokens !== undefined && { tokens }),
-    nanoUsd: cost.nanoUsd,
+    nanoUsd: isAmount ? cost.nanoUsd : 0,
     ...(cost.lines.length > 0 && {
-      lines: cost.lines.map(({ unit, quantity, nanoUsd }) => [unit, quantity, nanoUsd] as const),
+      lines: cost.lines
+        .filter(({ quantity }) => Number.isFinite(quantity))
+        .map(({ unit, quantity, nanoUsd }) => [unit, quantity, nanoUsd] as const),
     }),
     ...((cost.isEstimated || end.usage?.isEstimated === true) && { isEstimated: true as const }),
-    ...(!cost.isPriced && { isUnpriced: true as const }),
+    ...((!cost.isPriced || !isAmount) && { isUnpriced: true as const }),
     ...(metrics !== undefined && { metrics }),
     ...(end.code !== undefined && { code: end.code }),
     ...(end.error !== undefined && { error: end.error.slice(0, errorCharactersMax) }),
     ...(end.status !== undefined && { status: end.status }),
-    ...(start !== undefined && { start: start.mode, startMs: Math.round(start.totalMs) }),
+    ...(start !== undefined && { start: start.mode, startMs: countOf(start.totalMs) }),
     ...(end.instanceId !== undefined && { instanceId: end.instanceId }),
   };
 }

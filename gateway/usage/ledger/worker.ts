@@ -14,7 +14,7 @@ let store: LedgerStore | undefined;
 
 /** Opened with each question until it works: a disk that was full may not be any more. */
 function openStore(): LedgerStore {
-  store ??= new LedgerStore({ directory, epoch });
+  store ??= LedgerStore.open({ directory, epoch });
   return store;
 }
 

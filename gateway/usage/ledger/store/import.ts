@@ -151,8 +151,9 @@ export class Importer {
       callId,
       index,
       beganAtMs,
-      names: this.#sets.values.get(names) as LegNames,
-      metadata: this.#sets.values.get(metadata) as Metadata,
+      // A damaged disk may have taken the line that said them: the leg was paid nevertheless.
+      names: (this.#sets.values.get(names) as LegNames | undefined) ?? unknownNames,
+      metadata: (this.#sets.values.get(metadata) as Metadata | undefined) ?? {},
       ...(customCost !== undefined && { customCost }),
     });
   }
@@ -227,6 +228,8 @@ export class Importer {
     }
   }
 }
+
+const unknownNames: LegNames = ["unknown", 0, "unknown", "unknown", null, null, 0];
 
 function prepare(database: DatabaseSync) {
   return {

@@ -51,10 +51,21 @@ export class LedgerStore {
   readonly #insertLeg: ReturnType<DatabaseSync["prepare"]>;
   #nextSeq: number;
 
-  constructor(options: LedgerStoreOptions) {
+  /** @throws Error when `ledger.db` is locked, damaged, or a newer byom's; nothing stays open then */
+  static open(options: LedgerStoreOptions): LedgerStore {
+    const database = openDatabase(options.directory);
+    try {
+      return new LedgerStore(database, options);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  private constructor(database: DatabaseSync, options: LedgerStoreOptions) {
     const { directory, epoch, legsPerBlock, importBytes, metadataColumns } = options;
     this.#directory = directory;
-    this.database = openDatabase(directory);
+    this.database = database;
     this.names = openNames(this.database);
     this.metadataKeys = openMetadataKeys(this.database, metadataColumns);
     this.blocks = openBlocks(this.database, this.names, legsPerBlock);

@@ -1,5 +1,5 @@
 // What is appended before a call goes on. Whoever breaks it loses what was paid at a kill, or stops calls for a full disk.
-import { readdirSync, readFileSync, writeSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 
@@ -62,6 +62,43 @@ it("goes on with another segment when one is full, and a leg may end in a later 
   // What is taken in is removed, but for the one that is written.
   expect(readdirSync(directory).filter((file) => file.endsWith(".log"))).toHaveLength(1);
 });
+
+it("a damaged line loses what it said and nothing else: a leg whose names it had is still paid", () => {
+  const directory = temporaryDirectory();
+  const journal = openJournal(directory, "one");
+  write(journal, leg("a"), 5);
+  write(journal, leg("b"), 6);
+  const [file = ""] = readdirSync(directory);
+  const path = join(directory, file);
+  // The line with the names of both, and the end of the second leg.
+  const lines = readFileSync(path, "utf8").split("\n");
+  const damaged = lines.map((line, index) =>
+    line.includes('["s",0,') || index === lines.length - 2 ? line.replace(/[a-z]/, "?") : line,
+  );
+  writeFileSync(path, damaged.join("\n"));
+  const store = openStore(directory, "two");
+  expect(store.import({ number: 99, bytes: 0 })).toMatchObject({
+    ended: 1,
+    interrupted: 1,
+    damaged: 2,
+  });
+  expect(answerSpend(store, { ...total, by: ["model"] })).toMatchObject({
+    rows: [{ values: ["unknown"], nanoUsd: "5", legs: 2 }],
+  });
+});
+
+it.each([Number.NaN, -1, 0.5, Number.POSITIVE_INFINITY])(
+  "an amount that is none (%d) makes no sum one that is none",
+  (amount) => {
+    const directory = temporaryDirectory();
+    const journal = openJournal(directory, "one");
+    write(journal, leg("a"), amount);
+    write(journal, leg("b"), 6);
+    const store = openStore(directory, "one");
+    store.import(journal.position);
+    expect(answerSpend(store, total).total).toMatchObject({ nanoUsd: "6", unpricedLegs: 1 });
+  },
+);
 
 it("a full disk stops no call, loses nothing that fits in memory, and says so once", () => {
   const directory = temporaryDirectory();

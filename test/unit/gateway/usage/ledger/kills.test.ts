@@ -87,7 +87,7 @@ class Platform {
   }
 
   #open(): LedgerStore {
-    this.#store ??= new LedgerStore({
+    this.#store ??= LedgerStore.open({
       directory: this.#directory,
       epoch: `epoch-${this.#epoch}`,
       legsPerBlock: 3,

@@ -54,7 +54,7 @@ export function openStore(
   epoch: string,
   over: { readonly legsPerBlock?: number; readonly metadataColumns?: number } = {},
 ): LedgerStore {
-  const store = new LedgerStore({ directory, epoch, ...over });
+  const store = LedgerStore.open({ directory, epoch, ...over });
   onTestFinished(() => {
     if (store.database.isOpen) store.close();
   });
