@@ -132,9 +132,14 @@ function legRow(leg: LegLine): readonly string[] {
     leg.firstOutputMs === undefined ? "-" : formatDuration(leg.firstOutputMs),
     formatDuration(leg.durationMs),
     tokens(leg),
-    `$${leg.nanoUsd / 1e9}`,
+    dollars(leg.nanoUsd),
     leg.code === undefined ? (leg.start?.mode ?? "") : `${leg.code}: ${leg.error ?? ""}`,
   ];
+}
+
+/** Without the exponent that a small number would have. */
+function dollars(nanoUsd: number): string {
+  return `$${(nanoUsd / 1e9).toFixed(9).replace(/\.?0+$/, "")}`;
 }
 
 function ended({ status, statusCode, code, isCached, isStreamed }: CallLine): string {

@@ -116,7 +116,7 @@ describe("a request that passes to a provider's own path", () => {
     await response.json();
     const id = response.headers.get("cf-aig-log-id") ?? "";
     await expect
-      .poll(() => logOf(id))
+      .poll(() => logOf(id), { timeout: 10_000 })
       .toMatchObject({
         model: kimiDirect.id,
         provider: "moonshot",
@@ -138,7 +138,7 @@ describe("a request that passes to a provider's own path", () => {
     const response = await pass({ stream: true });
     const id = response.headers.get("cf-aig-log-id") ?? "";
     await expect(response.text()).rejects.toThrow();
-    await expect.poll(() => logOf(id)).toMatchObject({ success: false });
+    await expect.poll(() => logOf(id), { timeout: 10_000 }).toMatchObject({ success: false });
   });
 
   test("that the provider refuses is a failure in the log, with the provider's status", async () => {
@@ -147,7 +147,7 @@ describe("a request that passes to a provider's own path", () => {
     expect(response.status).toBe(429);
     const id = response.headers.get("cf-aig-log-id") ?? "";
     await expect
-      .poll(() => logOf(id))
+      .poll(() => logOf(id), { timeout: 10_000 })
       .toMatchObject({
         success: false,
         tokens_in: null,
