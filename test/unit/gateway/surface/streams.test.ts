@@ -114,6 +114,24 @@ describe("GET /v1/streams/{id}", () => {
     expect(await read(`/v1/streams/${runIdOf(response)}`)).toBe(whole);
   });
 
+  it("takes up a stream that came from the cache as any other, without another upstream call", async () => {
+    harness.coglet.play(speak);
+    const headers = { "cf-aig-cache-ttl": "60" };
+    const words = (text: string): string => text.replaceAll(/chatcmpl-\w+/g, "");
+    const first = await (await begin(headers)).text();
+    const cached = await begin(headers);
+    expect(cached.headers.get("cf-aig-cache-status")).toBe("HIT");
+    const whole = await cached.text();
+    expect(words(whole)).toBe(words(first));
+    expect(await read(`/v1/streams/${runIdOf(cached)}?from=2`)).toBe(
+      whole
+        .split(/(?<=\n\n)/)
+        .slice(2)
+        .join(""),
+    );
+    expect(harness.coglet.predictions).toHaveLength(1);
+  });
+
   it("follows a stream that still runs, and one upstream call serves all readers", async () => {
     const go = Promise.withResolvers<void>();
     harness.coglet.play(async (prediction) => {
