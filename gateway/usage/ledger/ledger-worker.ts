@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { GatewayError } from "../../errors.ts";
 import type { AnswerMessage, AskMessage, AskName, Asks, WorkerSettings } from "./ask.ts";
 import type { JournalPosition } from "./journal/journal.ts";
-import { questionsMax } from "./limits.ts";
+import { questionsMax, workerYoungMiB } from "./limits.ts";
 
 /** The ledger's thread as the gateway asks it; started with the first question. */
 export class LedgerWorker {
@@ -77,6 +77,7 @@ export class LedgerWorker {
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: this.#settings,
       name: "byom-ledger",
+      resourceLimits: { maxYoungGenerationSizeMb: workerYoungMiB },
     });
     this.#worker = worker;
     worker.on("message", (message: AnswerMessage) => {

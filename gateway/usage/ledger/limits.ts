@@ -10,7 +10,9 @@ export const knownSetsMax = 2_048;
 /** Between a leg and its place in the sums, at most; a question does not wait for it. */
 export const importIntervalMs = 1_000;
 /** What is read of a segment at once, and becomes durable in one transaction. */
-export const importBytes: number = 1 * mib;
+export const importBytes: number = 256 * kib;
+/** Of the thread, for what lives shortly: the lines of one piece of the journal. Left to itself it takes 100 MiB more. */
+export const workerYoungMiB = 8;
 
 /** Legs of one block of columns: a settled leg costs the making of one block anew, some 50 ms. */
 export const blockLegs = 8_192;
