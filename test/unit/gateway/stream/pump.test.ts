@@ -35,9 +35,9 @@ beforeEach(async () => {
   server = createServer((incoming, response) => {
     response.writeHead(200);
     const name = incoming.url ?? "";
-    const { write } = response;
+    const write = response.write.bind(response) as (chunk: Buffer) => boolean;
     response.write = ((chunk: Buffer) => {
-      const isTaken = write.call(response, chunk, "utf8");
+      const isTaken = write(chunk);
       waiting.set(name, Math.max(waiting.get(name) ?? 0, response.writableLength));
       return isTaken;
     }) as typeof response.write;
