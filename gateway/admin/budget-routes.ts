@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { GatewayError } from "../errors.ts";
 import { checkUrl } from "../http/url-guard.ts";
 import { budgetIdPattern, ruleSchema, rulesSchema, type Rule } from "../usage/budgets/rule.ts";
+import type { BudgetView } from "../usage/budgets/view.ts";
 import { readAdminBody } from "./body.ts";
 import type { AdminCall, AdminRoute } from "./route.ts";
 
@@ -53,24 +54,34 @@ export const budgetRoutes: readonly AdminRoute[] = [
 ];
 
 async function createBudgets(admin: AdminCall): Promise<unknown> {
-  const { call, services } = admin;
-  const body = await readAdminBody(call.request, rulesSchema);
-  if (!("rules" in body)) return services.accounts.budgets.put(idOf(body), checked(admin, body));
+  const body = await readAdminBody(admin.call.request, rulesSchema);
+  if (!("rules" in body)) return await put(admin, idOf(body), checked(admin, body));
   const rules = body.rules.map((rule) => ({
     ...checked(admin, rule),
     enabled: rule.enabled && body.enabled !== false,
   }));
-  return { budgets: rules.map((rule) => services.accounts.budgets.put(idOf(rule), rule)) };
+  const budgets = await Promise.all(rules.map((rule) => put(admin, idOf(rule), rule)));
+  return { budgets };
 }
 
 async function putBudget(admin: AdminCall): Promise<unknown> {
-  const { call, services, parameters } = admin;
+  const { call, parameters } = admin;
   const id = parameters["budget"] ?? "";
   if (!budgetIdPattern.test(id)) {
     throw new GatewayError("invalid_request", `${id} is no name: letters, digits, dots, dashes.`);
   }
   const rule = await readAdminBody(call.request, ruleSchema);
-  return services.accounts.budgets.put(id, checked(admin, rule));
+  return await put(admin, id, checked(admin, rule));
+}
+
+/** Answered when what was spent before is known: the next call meets the budget as it stands. */
+async function put({ call, services }: AdminCall, id: string, rule: Rule): Promise<BudgetView> {
+  const { budgets } = services.accounts;
+  const { signal } = call;
+  budgets.put(id, rule);
+  await budgets.restored({ signal });
+  const { values: _values, ...view } = budgets.show(id);
+  return view;
 }
 
 function idOf({ id }: Rule): string {

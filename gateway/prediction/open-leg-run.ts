@@ -31,8 +31,10 @@ export function openLegRun(options: {
   return new LegRun({ run, leg, policy, contest, ...resumed });
 }
 
-/** Why an upstream cannot take the request of a run; it is passed over. Undefined for one that can. */
+/** Why an upstream cannot take the request of a run, or must not; it is passed over. Undefined for one that can. */
 export function refusalOf(run: Run, { candidate }: Stop): GatewayError | undefined {
+  const usedUp = run.journey.refusalOf(candidate);
+  if (usedUp !== undefined) return usedUp;
   if (run.request.inputFor === undefined && run.request.wire === undefined) return undefined;
   try {
     requestFor(run, candidate);

@@ -101,9 +101,18 @@ export class Relays {
       policyOf: (candidate) =>
         mergePolicies(policy, request.policy, candidate.policy, request.overrides),
     });
+    let refusal: GatewayError | undefined;
     let stop = itinerary.next();
     for (;;) {
-      if (stop === undefined) throw new GatewayError("internal", "A call without an upstream.");
+      if (stop === undefined) {
+        throw refusal ?? new GatewayError("internal", "A call without an upstream.");
+      }
+      refusal = journey.refusalOf(stop.candidate);
+      if (refusal !== undefined) {
+        itinerary.passedOver(stop);
+        stop = itinerary.next();
+        continue;
+      }
       const leg = journey.begin(stop.candidate);
       try {
         const forwarded = await this.#forward(relay, stop, leg, stopper);

@@ -70,6 +70,19 @@ export class Journey {
     return this.#legs.reduce((sum, { cost }) => sum + cost.nanoUsd, 0);
   }
 
+  /** Why a candidate is not to be asked: its budget is used up. */
+  refusalOf(candidate: Candidate): GatewayError | undefined {
+    const { keyId, route, metadata, isCallersKey } = this.facts;
+    return this.#services.accounts.refusalOf({
+      model: candidate.entry.id,
+      provider: providerOf(candidate),
+      metadata,
+      isCallersKey: isCallersKey && candidate.target.kind === "provider",
+      ...(keyId !== undefined && { keyId }),
+      ...(route !== undefined && { route }),
+    });
+  }
+
   /** A leg begins: it is on disk before its request goes out. */
   begin(candidate: Candidate): OpenLeg {
     const { entry } = candidate;
@@ -92,9 +105,9 @@ export class Journey {
       ...(facts.route !== undefined && { route: facts.route }),
       ...(facts.customCost !== undefined && { customCost: facts.customCost }),
     };
+    this.#services.accounts.begin(leg);
     this.#current = leg;
     facts.meter?.begin(candidate.node);
-    this.#services.accounts.begin(leg);
     return new OpenLeg(leg, candidate, (end) => this.#end(leg, end));
   }
 

@@ -1,3 +1,4 @@
+import type { GatewayError } from "../errors.ts";
 import type { LegBegin, LegEnd } from "../route/leg.ts";
 
 /** One line of a bill. */
@@ -30,6 +31,12 @@ export interface SpendFacts {
   readonly metadata: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** The same, with where it would be sent. */
+export interface LegFacts extends SpendFacts {
+  readonly provider: string;
+  readonly isCallersKey: boolean;
+}
+
 /**
  * The money of the calls: budgets, and the ledger of every leg. Nothing here waits for a database: what must be durable
  * is appended to a journal, and added up elsewhere.
@@ -40,7 +47,12 @@ export interface Accounts {
    * @throws `GatewayError` `budget_exceeded` naming the budget, its limit and when it opens again
    */
   admit(facts: SpendFacts): void;
-  /** On disk when this returns, so that a leg that was paid is known after a kill. */
+  /** Why no leg may begin there: a budget of the provider, or of the model that a route leads to, is used up. */
+  refusalOf(facts: LegFacts): GatewayError | undefined;
+  /**
+   * On disk when this returns, so that a leg that was paid is known after a kill.
+   * @throws `GatewayError` `budget_exceeded`, as `refusalOf` says it; the leg has not begun then
+   */
   begin(leg: LegBegin): void;
   /** Counts a leg that has ended; called exactly once for each that has begun. */
   end(leg: LegBegin, end: LegEnd): LegCost;

@@ -51,6 +51,7 @@ export function openAccounts(options: AccountsOptions): OpenAccounts {
     costOf,
     budgets,
     admit: (facts) => budgets.admit(facts),
+    refusalOf: (facts) => budgets.refusalOf(facts),
     begin(leg) {
       budgets.begin(leg);
       ledger.begin(leg);

@@ -1,6 +1,6 @@
 import { GatewayError } from "../../errors.ts";
 import type { LegBegin } from "../../route/leg.ts";
-import type { LegCost, SpendFacts } from "../accounts.ts";
+import type { LegCost, LegFacts, SpendFacts } from "../accounts.ts";
 import type { LegPrices } from "../meter.ts";
 import { partitionOf, type Budget, type SpendFactsOfLeg } from "./budget.ts";
 import { Counter } from "./counter.ts";
@@ -127,6 +127,17 @@ export class BudgetBook {
       if (scope.model !== undefined && facts.route !== undefined) continue;
       const partition = partitionOf(scope, facts);
       if (partition !== undefined) this.#check(account, partition);
+    }
+  }
+
+  /** Why a leg may not begin; undefined when it may. */
+  refusalOf(facts: LegFacts): GatewayError | undefined {
+    if (this.#accounts.size === 0 || facts.isCallersKey) return undefined;
+    try {
+      for (const [account, partition] of this.#matching(facts)) this.#check(account, partition);
+      return undefined;
+    } catch (error) {
+      return GatewayError.from(error);
     }
   }
 

@@ -9,7 +9,7 @@ import type { OnGatewayEvent } from "../../events.ts";
 import type { LegBegin } from "../../route/leg.ts";
 import type { WebhookLimits } from "../../webhook/limits.ts";
 import type { WebhookSecret } from "../../webhook/secret.ts";
-import type { LegCost, SpendFacts } from "../accounts.ts";
+import type { LegCost, LegFacts, SpendFacts } from "../accounts.ts";
 import type { LegPrices } from "../meter.ts";
 import { AlertSender } from "./alert-sender.ts";
 import type { Budget } from "./budget.ts";
@@ -32,6 +32,7 @@ export interface Budgets {
   remove(id: string): void;
   /** @throws GatewayError `budget_exceeded` */
   admit(facts: SpendFacts): void;
+  refusalOf(facts: LegFacts): GatewayError | undefined;
   /** @throws GatewayError `budget_exceeded`; then the leg has not begun */
   begin(leg: LegBegin): void;
   /** To be called once the ledger has the leg. */
@@ -135,6 +136,10 @@ class OpenBudgets implements Budgets {
 
   admit(facts: SpendFacts): void {
     this.#book.admit(facts);
+  }
+
+  refusalOf(facts: LegFacts): GatewayError | undefined {
+    return this.#book.refusalOf(facts);
   }
 
   begin(leg: LegBegin): void {

@@ -168,6 +168,48 @@ describe("what was spent", () => {
   });
 });
 
+describe("a provider's budget", () => {
+  it("sends the call to the model's next provider when it is used up", async () => {
+    platform = await startBudgetPlatform();
+    const { baseUrl } = platform.double;
+    await platform.admin("PUT", "/providers/spare", {
+      adapter: "openai-compatible",
+      baseUrl,
+      key: "sk-acme",
+      allowPrivate: true,
+    });
+    await platform.admin("PUT", "/catalog/models/acme/paid", {
+      upstreams: [
+        { provider: "acme", model: "paid-1" },
+        { provider: "spare", model: "paid-2" },
+      ],
+      prices: [
+        { unit: "input-token", per: 1_000, usd: "0.01" },
+        { unit: "output-token", per: 1_000, usd: "0.01" },
+      ],
+    });
+    const provider = { mode: "filter", values: ["acme"] };
+    await platform.admin("PUT", "/budgets/acme", { limit: "0.01", window: "day", provider });
+    expect((await platform.chat()).status).toBe(200);
+    expect((await platform.chat()).status).toBe(200);
+    const { body } = await platform.admin("GET", "/spend?by=provider");
+    const rows = body.rows as { provider: string; usd: string }[];
+    expect(rows.map(({ provider: name, usd }) => [name, usd]).toSorted()).toEqual([
+      ["acme", "0.01"],
+      ["spare", "0.01"],
+    ]);
+    await platform.admin("PUT", "/budgets/both", {
+      limit: "0.02",
+      window: "day",
+      provider: { mode: "filter", values: ["acme", "spare"] },
+    });
+    const refused = await platform.chat();
+    expect(refused.status).toBe(429);
+    expect(await refused.text()).toContain("insufficient_quota");
+    expect(platform.served()).toBe(2);
+  });
+});
+
 describe("the rules", () => {
   it("are taken as Cloudflare writes them, all of a gateway at once", async () => {
     platform = await startBudgetPlatform();
