@@ -26,8 +26,8 @@ export const payloadDepthMax = 32;
 /** An upstream's error may quote a whole page. */
 export const errorCharactersMax: number = 2 * kib;
 
-/** An operator's regular expressions may take this long for one entry; then its payload is left out. */
-export const redactionMs = 50;
+/** An operator's regular expressions may take this long for one text, on a busy machine too; then it is left out. */
+export const redactionMs = 250;
 
 /** One page of a search. */
 export const logPageMax = 1_000;

@@ -52,13 +52,13 @@ export function createRedactor(options: {
       (rest, { name, expression }) => rest.replaceAll(expression, removed(name)),
       builtIn(text),
     );
-  const guarded = (work: () => string): string => {
+  const guarded = (work: () => string, instead: string): string => {
     try {
       return inTime(work);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
       onTimeout?.();
-      return tooSlow;
+      return instead;
     }
   };
   const cleanJson = (json: string, root: "input" | "output"): string =>
@@ -67,9 +67,9 @@ export function createRedactor(options: {
       const holder = { [root]: value };
       for (const path of paths) hidePath(holder, path);
       return JSON.stringify(cleanValue(holder[root], { clean, hidesFields })) ?? "null";
-    });
+    }, JSON.stringify(tooSlow));
   return {
-    text: (text) => guarded(() => clean(text)),
+    text: (text) => guarded(() => clean(text), tooSlow),
     secretsOf,
     payload: ({ input, output }) => ({
       input: cleanJson(input, "input"),
@@ -81,8 +81,8 @@ export function createRedactor(options: {
 /** A shorter one would black out ordinary words. */
 const secretCharactersMin = 8;
 
-/** Valid JSON, and what is said in the place of a text. */
-const tooSlow = `"[removed: a redaction expression took longer than ${redactionMs} ms]"`;
+/** What is said in the place of a text. */
+const tooSlow = `[removed: a redaction expression took longer than ${redactionMs} ms]`;
 
 /** Runs work that may be a regular expression without end; V8 interrupts those, too. */
 function createDeadline(): (work: () => string) => string {

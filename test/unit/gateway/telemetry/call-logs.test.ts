@@ -11,7 +11,6 @@ import { CallLogs } from "../../../../gateway/telemetry/logs/call-logs.ts";
 import type { Condition } from "../../../../gateway/telemetry/logs/condition.ts";
 import { readLogQuery } from "../../../../gateway/telemetry/logs/query.ts";
 import { defaultLogSettings } from "../../../../gateway/telemetry/logs/settings.ts";
-import { logQueueEntriesMax } from "../../../../gateway/telemetry/limits.ts";
 import { beganAtMs, leg, record } from "./records.ts";
 
 let directory: string;
@@ -388,37 +387,6 @@ describe("afterwards", () => {
     await logs.remark("c1", { feedback: null });
     expect(await logs.get("c1")).not.toHaveProperty("feedback");
     expect(await logs.remark("none", { feedback: 1 })).toBeUndefined();
-  });
-});
-
-describe("too much", () => {
-  it("is dropped with a number, and the calls go on", async () => {
-    for (let index = 0; index < logQueueEntriesMax + 5; index += 1) {
-      logs.record(record({ id: `c${index}` }));
-    }
-    expect(logs.state.drops["queue-entries"]).toBe(5);
-    expect(logs.state.queuedEntries).toBe(logQueueEntriesMax);
-    await logs.delete([]);
-  });
-
-  it("of payloads is dropped by bytes", () => {
-    const input = Array.from({ length: 60 }, () => "x".repeat(1_000));
-    for (let index = 0; index < 700; index += 1) {
-      logs.record(
-        record({ id: `c${index}`, origin: asked, payload: () => ({ input, output: null }) }),
-      );
-    }
-    expect(logs.state.drops["queue-bytes"]).toBeGreaterThan(0);
-    expect(logs.state.queuedBytes).toBeLessThanOrEqual(32 * 1024 * 1024);
-  });
-
-  it("or a payload that cannot be made costs the payload, not the entry", async () => {
-    const payload = (): never => {
-      throw new Error("gone");
-    };
-    logs.record(record({ origin: asked, payload }));
-    expect((await logs.get("c1"))?.hasPayload).toBe(false);
-    expect(logs.state.drops.payload).toBe(1);
   });
 });
 
