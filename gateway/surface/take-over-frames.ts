@@ -57,5 +57,11 @@ export function wireNotice(
     const { model } = readNotice(event);
     return chunkNotice(event, { id: `chatcmpl-${runId}`, object, created, model });
   }
-  return namedNotice(event);
+  return format === "responses" ? responsesNotice(event) : namedNotice(event);
+}
+
+/** As the one type of event that OpenAI's client for responses takes and steps over. */
+function responsesNotice(event: StreamEvent): string {
+  const notice = { type: "keepalive", sequence_number: event.index, byom: readNotice(event) };
+  return `event: keepalive\ndata: ${JSON.stringify(notice)}\n\n`;
 }
