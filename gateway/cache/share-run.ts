@@ -4,6 +4,7 @@ import type { Run } from "../prediction/run.ts";
 import type { Candidate } from "../route/candidate.ts";
 import type { OpenLeg } from "../route/journey.ts";
 import type { EventKind, StreamEvent } from "../stream/event.ts";
+import { reportedUsage } from "../usage/usage.ts";
 import type { AnswerCache } from "./answer-cache.ts";
 import { sizeOf, type CachedAnswer, type CachedEvent } from "./answer.ts";
 import type { CacheAsk } from "./ask.ts";
@@ -62,7 +63,7 @@ async function replay(options: ShareRunOptions, answer: CachedAnswer): Promise<v
   run.cached = { status: "HIT", ageMs: Math.max(0, cache.nowMs - answer.storedAtMs) };
   const leg = beginLeg(options);
   run.markSent(() => run.cut(canceledError()));
-  leg.end({ state: "cached", metrics: {} });
+  leg.end(cachedEnd(answer.events.at(-1)?.data));
   let unspilledBytes = 0;
   for (const { kind, data } of answer.events) {
     run.take(kind, data);
@@ -116,7 +117,7 @@ async function mirror(run: Run, leader: Run, leg: OpenLeg): Promise<boolean> {
     }
     for (const event of batch) {
       if (isLast(event) && leader.outcome?.failure !== undefined) return hasAnswered;
-      if (isLast(event)) leg.end({ state: "cached", metrics: {} });
+      if (isLast(event)) leg.end(cachedEnd(event.data));
       run.take(event.kind, event.data);
       if (!isOutput(event.kind)) continue;
       hasAnswered = true;
@@ -162,6 +163,19 @@ function beginLeg({ run, candidates }: ShareRunOptions): OpenLeg {
   if (first === undefined)
     throw new GatewayError("provider_not_configured", "Nothing can answer it.");
   return run.journey.begin(first);
+}
+
+/** The tokens that the answer cost when it was made; told in logs, and not paid again. */
+function cachedEnd(completed: Buffer | undefined): Parameters<OpenLeg["end"]>[0] {
+  try {
+    const { metrics = {} } = JSON.parse(completed?.toString("utf8") ?? "{}") as {
+      readonly metrics?: Readonly<Record<string, unknown>>;
+    };
+    const usage = reportedUsage(metrics);
+    return { state: "cached", metrics: {}, ...(usage !== undefined && { usage }) };
+  } catch {
+    return { state: "cached", metrics: {} };
+  }
 }
 
 function endOf(failure: GatewayError | undefined): Parameters<OpenLeg["end"]>[0] {

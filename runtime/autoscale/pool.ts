@@ -52,8 +52,8 @@ export class ModelPool {
       return this.#lease(member, false);
     }
     this.#assertNotFailing(version);
-    const caller = { ...options, version, nowMs: this.#nowMs, modelId: this.modelId };
-    const joined = this.#waiting.join(caller);
+    const facts = { version, nowMs: this.#nowMs, modelId: this.modelId };
+    const joined = this.#waiting.join({ ...options, ...facts });
     this.#serve(version);
     return await joined;
   }
@@ -218,10 +218,9 @@ export class ModelPool {
   }
 
   async #bringUp(version: number): Promise<Member> {
-    const record = this.#context.version(this.modelId, version);
-    if (record === undefined) {
-      throw new AcquireError("model_not_found", `${this.modelId} has no version ${version}`);
-    }
+    const { modelId } = this;
+    const record = this.#context.version(modelId, version);
+    if (!record) throw new AcquireError("model_not_found", `${modelId} has no version ${version}`);
     const paused = this.#of(version).find((member) => member.state === "paused");
     let reason: string | undefined;
     if (paused !== undefined) {

@@ -139,7 +139,7 @@ describe.skipIf(!hasBrowser)("the page of the log", () => {
     expect(facts).toContain(id);
     expect(facts).toContain("Metadata team");
     // Who opened it by the keyboard goes on reading there.
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+    expect(await page.evaluate("document.activeElement.tagName")).toBe("H1");
     expect(await detail.textContent()).toContain("They were not kept");
   });
 
@@ -197,7 +197,7 @@ describe.skipIf(!hasBrowser)("the page of the log", () => {
       await eventually(() => rows().count()).toBe(1);
       const overflow = (): Promise<number> =>
         page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          "document.documentElement.scrollWidth - document.documentElement.clientWidth",
         );
       expect(await overflow()).toBeLessThanOrEqual(0);
       await page.locator(`[data-id="${id}"] a`).click();
