@@ -313,6 +313,7 @@ it("the administration is described in OpenAPI, with every body", async () => {
       "/api/v1/spend/settle",
       "/api/v1/budgets",
       "/api/v1/budgets/{budget}",
+      "/api/v1/cache",
     ]
   `);
   const put = paths["/api/v1/providers/{name}"]?.["put"] as {
