@@ -91,7 +91,8 @@ function resume(
   const { hasOutput, text } = saidSoFar(run);
   if (!hasOutput) return { ...asked, takeOver: undefined };
   const reason = before?.message ?? "";
-  if (recoveryOf(run, stop.policy) === "continue" && text !== undefined) {
+  const mayContinue = recoveryOf(run, stop.policy) === "continue" && text !== undefined;
+  if (mayContinue && takesUp(stop.candidate, text)) {
     const { entry } = stop.candidate;
     const continued =
       asked.wire === undefined
@@ -102,6 +103,14 @@ function resume(
     }
   }
   return { ...asked, takeOver: { kind: "restart", reason, text: "" } };
+}
+
+/**
+ * Anthropic refuses a turn of the assistant that ends with a space; without it the model would say it again, or not.
+ */
+function takesUp({ target }: Candidate, text: string): boolean {
+  const isStrict = target.kind === "provider" && target.provider.adapter.id === "anthropic";
+  return !isStrict || text === text.trimEnd();
 }
 
 function withInput(input: Input | undefined): Asked | undefined {

@@ -121,10 +121,7 @@ export function continuedWire(wire: WireRequest, text: string): WireRequest | un
   const { messages } = body;
   const takesTurn = wire.format === "chat-completions" || wire.format === "messages";
   if (!takesTurn || !Array.isArray(messages)) return undefined;
-  // Anthropic refuses a last turn of the assistant that ends with a space.
-  const content = wire.format === "messages" ? text.trimEnd() : text;
-  if (content === "") return undefined;
-  const turns = [...(messages as readonly unknown[]), { role: "assistant", content }];
+  const turns = [...(messages as readonly unknown[]), { role: "assistant", content: text }];
   return { ...wire, body: json({ ...body, messages: turns }) };
 }
 

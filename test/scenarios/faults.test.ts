@@ -30,7 +30,7 @@ interface Cell {
 }
 
 /** A call that takes longer hangs; every deadline of this gateway is well below. */
-const hangMs = 15_000;
+const hangMs = 20_000;
 /** An accepted prediction waits for an upstream that did not begin it: after this time it finds one that is well. */
 const mendedAfterMs = 1_500;
 
@@ -107,17 +107,17 @@ function startPlatform(policy: Partial<RoutePolicy>): Promise<FaultPlatform> {
     instanceOf: originOf,
     gateway: {
       deadlines: {
-        connectMs: 2_000,
-        firstByteMs: 900,
-        idleMs: 700,
-        totalMs: 4_000,
-        commitMs: 8_000,
+        connectMs: 3_000,
+        firstByteMs: 2_000,
+        idleMs: 1_500,
+        totalMs: 6_000,
+        commitMs: 15_000,
       },
       policy: {
         retryDelayMs: 20,
         // The 429 asks for more: that is not waited for.
         retryDelayMaxMs: 200,
-        deadlines: { firstOutputMs: 1_400 },
+        deadlines: { firstOutputMs: 3_000 },
         ...policy,
       },
     },

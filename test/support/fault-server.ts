@@ -75,7 +75,7 @@ export interface FaultServerOptions {
 /** Between two signs of life of a server that says nothing of use. */
 const pingMs = 40;
 /** Between two bytes of a slow drip. */
-const dripMs = 20;
+const dripMs = 50;
 /** So that what was written has left before a reset. */
 const leaveMs = 10;
 
