@@ -46,11 +46,12 @@ export function viewBudget(
   const partitioned = selectionsOf(budget.scope).flatMap(([dimension, { mode }]) =>
     mode === "partition" ? [dimension] : [],
   );
-  const view = {
-    ...viewRule(budget),
-    isRestored,
-    state: stateOf(account, [...counters.values()], now),
-  };
+  const whole = stateOf(account, [...counters.values()], now);
+  const { endMs } = spanAt(budget, now);
+  // One value that is used up does not close the others.
+  const open = { isUsedUp: false, resetsAt: new Date(endMs).toISOString() };
+  const state = partitioned.length === 0 ? whole : { ...whole, ...open };
+  const view = { ...viewRule(budget), isRestored, state };
   if (partitioned.length === 0 || options.withValues !== true) return view;
   const values = [...counters]
     .toSorted(([, a], [, b]) => b.spentAt(now) - a.spentAt(now))

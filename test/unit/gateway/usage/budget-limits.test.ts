@@ -121,6 +121,8 @@ describe("what was spent", () => {
     expect((await platform.chat()).status).toBe(200);
     const { body } = await platform.admin("GET", "/budgets/teams");
     expect(body.values).toHaveLength(3);
+    // One value that is used up does not close the others.
+    expect(body.state.isUsedUp).toBe(false);
     expect(body.values).toContainEqual(
       expect.objectContaining({
         values: { "metadata.team": "red" },
