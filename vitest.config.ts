@@ -11,6 +11,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           testTimeout: 20_000,
+          // Most of the tests' time is waiting, so that a worker for each core does no harm.
+          maxWorkers: "100%",
           // Loading the sources anew for each of the files takes longer than the tests.
           isolate: false,
         },

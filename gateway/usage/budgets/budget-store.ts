@@ -99,7 +99,9 @@ export function openBudgetStore(path: string, clock: () => number): BudgetStore 
     owed: () => statements.owed.all().map(readThreshold),
     reachedSince: (budgetId, { threshold, windowStartMs }) =>
       statements.since.all(budgetId, threshold, windowStartMs).map(readThreshold),
-    close: () => database.close(),
+    close() {
+      if (database.isOpen) database.close();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { webhookUrlCharactersMax } from "../../limits.ts";
-import { formatUsd, parseUsd } from "../money.ts";
+import { nanoPerUsd, formatUsd, parseUsd } from "../money.ts";
 import {
   namedWindows,
   type Budget,
@@ -21,7 +21,6 @@ const windowSecondsMin = 60;
 const windowSecondsMax = 366 * 24 * 3_600;
 /** More than a user's whole money, but less than what would not be counted exactly. */
 const limitUsdMax = 1_000_000;
-const nanoPerUsd = 1_000_000_000;
 const thresholdsMax = 10;
 const defaultThresholds: readonly number[] = [50, 80, 100];
 

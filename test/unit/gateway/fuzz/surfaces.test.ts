@@ -87,6 +87,8 @@ beforeAll(async () => {
     models,
     providers: { get: (name) => providers.find((one) => one.name === name), list: () => providers },
     deadlines: { commitMs: 50 },
+    // What is tried again is waited for, and tests of its own look at that.
+    more: { policy: { attempts: 1 } },
   });
   harness.coglet.play(async (prediction) => {
     if (prediction.isStreaming) {
