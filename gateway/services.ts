@@ -37,98 +37,63 @@ export function createServices(
   options: GatewayOptions,
   { deadlines, pools }: { readonly deadlines: Deadlines; readonly pools: Pools },
 ): Services {
-  const { upstream, keys, predictions, dataDirectory } = options;
   const providers = options.providers ?? { get: () => undefined, list: () => [] };
   const clock = options.clock ?? Date.now;
   const idSource = options.idSource ?? randomId;
   const onEvent = options.onEvent ?? (() => undefined);
-  const { router, catalog } = openRouter(options, { providers, clock, idSource });
-  const journal = new Journal({ directory: join(dataDirectory, "streams"), clock, onEvent });
-  const files = openFileStore({
-    directory: join(dataDirectory, "files"),
-    secretPath: join(dataDirectory, "file-secret"),
-    idSource,
-    clock,
-  });
-  const streamTokens = openStreamTokens(join(dataDirectory, "stream-secret"));
-  const webhookSecret = openWebhookSecret(join(dataDirectory, "webhook-secret"));
+  const common = { providers, deadlines, clock, idSource, onEvent, pools };
+  const { router, catalog } = openRouter(options, common);
+  const stores = openStores(options, common);
   const allowedHosts = parseAllowList(options.allowedHosts ?? []);
   const webhooks = openWebhooks(options, {
-    secret: webhookSecret,
+    secret: stores.webhookSecret,
     current: (id) => runner.record(id),
-    render: (record) => renderPrediction(record, { files, streamTokens, catalog }),
+    render: (record) => renderPrediction(record, { ...stores, catalog }),
     allowedHosts,
     deadlines,
     clock,
     onEvent,
   });
-  const accounts = openMoney(options, { webhookSecret, allowedHosts, deadlines, clock, onEvent });
+  const accounts = openMoney(options, { ...stores, allowedHosts, deadlines, clock, onEvent });
   const telemetry = openTelemetry({
-    dataDirectory,
+    dataDirectory: options.dataDirectory,
     clock,
     secrets: () => providers.list().flatMap(({ key }) => key ?? []),
     baseUrlOf: (provider) => providers.get(provider)?.baseUrl,
     ...(options.otlp !== undefined && { otlp: options.otlp }),
   });
   watchCalls(options.watch, { accounts, telemetry });
-  const cache = new AnswerCache({
-    directory: join(dataDirectory, "cache"),
-    clock,
-    onFail: (cause) => onEvent({ type: "cache-fail", cause }),
-  });
   const breakers = new Breakers({
     clock,
     onChange: (upstream) => onEvent({ type: "breaker-change", upstream }),
   });
-  const relays = new Relays({
-    pools,
-    deadlines,
-    clock,
-    idSource,
-    onEvent,
-    accounts,
-    telemetry,
-    breakers,
-    policy: options.policy,
-  });
+  const calls = { ...common, accounts, telemetry, breakers, policy: options.policy };
+  const { upstream, keys, predictions } = options;
+  const { files } = stores;
   const runner: PredictionRunner = new PredictionRunner({
+    ...calls,
+    ...stores,
     upstream,
-    providers,
     catalog,
     predictions,
-    pools,
-    deadlines,
-    clock,
-    idSource,
-    journal,
-    onEvent,
     prepareInput: (input) => files.inline(input),
     fetchFile: createFetchFile({ allow: allowedHosts, connectMs: deadlines.connectMs }),
     detachOutput: (output, predictionId) => files.detach(output, predictionId),
     webhooks,
-    cache,
-    accounts,
-    telemetry,
-    breakers,
-    policy: options.policy,
   });
   return {
+    ...stores,
     upstream,
     providers,
     catalog,
     keys,
     predictions,
     runner,
-    journal,
-    relays,
+    relays: new Relays(calls),
     router,
-    files,
-    streamTokens,
     webhooks,
-    webhookSecret,
     responses: openResponses({ ...options, catalog }, { runner, clock, onEvent }),
     retention: keepBounds({ predictions, files, clock, onEvent }),
-    cache,
     accounts,
     telemetry,
     breakers,
@@ -136,6 +101,34 @@ export function createServices(
     deadlines,
     clock,
     ...(options.deployments === undefined ? {} : { deployments: options.deployments }),
+  };
+}
+
+/** What lies in the data directory and belongs to calls: streams, files, cached answers, and the secrets that sign. */
+function openStores(
+  { dataDirectory }: GatewayOptions,
+  parts: {
+    readonly clock: () => number;
+    readonly idSource: () => string;
+    readonly onEvent: OnGatewayEvent;
+  },
+): Pick<Services, "journal" | "files" | "cache" | "streamTokens" | "webhookSecret"> {
+  const { clock, idSource, onEvent } = parts;
+  return {
+    journal: new Journal({ directory: join(dataDirectory, "streams"), clock, onEvent }),
+    files: openFileStore({
+      directory: join(dataDirectory, "files"),
+      secretPath: join(dataDirectory, "file-secret"),
+      idSource,
+      clock,
+    }),
+    cache: new AnswerCache({
+      directory: join(dataDirectory, "cache"),
+      clock,
+      onFail: (cause) => onEvent({ type: "cache-fail", cause }),
+    }),
+    streamTokens: openStreamTokens(join(dataDirectory, "stream-secret")),
+    webhookSecret: openWebhookSecret(join(dataDirectory, "webhook-secret")),
   };
 }
 

@@ -42,6 +42,7 @@ const ids = async (query: string): Promise<readonly string[]> => {
   return entries.map(({ id }) => id);
 };
 
+const anthropicOrigin = { requestId: "req_9", surface: "anthropic", path: "/v1/messages" };
 const asked = { requestId: "req_1", surface: "openai", path: "/v1/x", collectPayload: true };
 
 describe("an entry", () => {
@@ -49,13 +50,7 @@ describe("an entry", () => {
     const start = { mode: "restored", totalMs: 80, phases: [{ name: "criu", ms: 70 }] } as const;
     logs.record(
       record({
-        origin: {
-          requestId: "req_9",
-          surface: "anthropic",
-          path: "/v1/messages",
-          eventId: "ev",
-          traceId: "ab".repeat(16),
-        },
+        origin: { ...anthropicOrigin, eventId: "ev", traceId: "ab".repeat(16) },
         requestedModel: "dynamic/cheap",
         route: "dynamic/cheap",
         metadata: { team: "search", paid: true, shard: 7 },
