@@ -1,4 +1,5 @@
 import type { InputProblem } from "./catalog/validate-input.ts";
+import { retryAfterDefaultMs } from "./limits.ts";
 
 /** What went wrong, as one word that stays the same over releases; each surface renders it in its own shape. */
 export type GatewayErrorCode =
@@ -144,5 +145,17 @@ export function fromAcquireError(error: unknown): GatewayError {
     cause: error,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...("hint" in error && typeof error.hint === "string" ? { hint: error.hint } : {}),
+  });
+}
+
+/** A prediction that somebody stopped. */
+export function canceledError(): GatewayError {
+  return new GatewayError("canceled", "The prediction was canceled.");
+}
+
+/** Nothing new begins in a platform that stops. */
+export function shuttingDown(): GatewayError {
+  return new GatewayError("shutting_down", "The platform is shutting down.", {
+    retryAfterMs: retryAfterDefaultMs,
   });
 }

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { canceledError, GatewayError } from "../errors.ts";
 import { logMemoryBytesMax } from "../limits.ts";
 import type { Run } from "../prediction/run.ts";
 import type { Candidate } from "../route/candidate.ts";
@@ -198,8 +198,4 @@ function leftInTheMiddle(cause: GatewayError): GatewayError {
     "The call that this one had joined was canceled in the middle of its answer.",
     { cause, retryAfterMs: 0 },
   );
-}
-
-function canceledError(): GatewayError {
-  return new GatewayError("canceled", "The prediction was canceled.");
 }

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { canceledError, GatewayError } from "../errors.ts";
 import { recordLogsBytesMax } from "../limits.ts";
 import type { Outcome } from "./run.ts";
 
@@ -34,8 +34,4 @@ export function toldFailure(data: Buffer): GatewayError {
 
 export function statusOf(failure: GatewayError): "canceled" | "failed" {
   return failure.code === "canceled" ? "canceled" : "failed";
-}
-
-export function canceledError(): GatewayError {
-  return new GatewayError("canceled", "The prediction was canceled.");
 }

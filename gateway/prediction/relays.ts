@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, shuttingDown } from "../errors.ts";
 import type { OnGatewayEvent } from "../events.ts";
 import { relaysInFlightMax, retryAfterDefaultMs, type Deadlines } from "../limits.ts";
 import type { Candidate } from "../route/candidate.ts";
@@ -254,12 +254,6 @@ function unexpectedFrame(): never {
     "upstream_failed",
     "The provider streamed an answer that was asked whole.",
   );
-}
-
-function shuttingDown(): GatewayError {
-  return new GatewayError("shutting_down", "The platform is shutting down.", {
-    retryAfterMs: retryAfterDefaultMs,
-  });
 }
 
 /** Of a base URL, without parsing it again for every call. */

@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { canceledError, GatewayError } from "../errors.ts";
 import { partialOutputBytesMax, recordLogsBytesMax } from "../limits.ts";
 import type { CacheAsk, Cached } from "../cache/ask.ts";
 import type { CatalogEntry } from "../catalog/entry.ts";
@@ -16,7 +16,7 @@ import type { Lease } from "../upstream/upstream.ts";
 import { StartWait } from "./start-wait.ts";
 import { endFacts, openFacts, type Revived } from "./kept-run.ts";
 import { detachPolicyOf, Listeners } from "./listeners.ts";
-import { canceledError, completedOutcome, statusOf, toldFailure } from "./outcome.ts";
+import { completedOutcome, statusOf, toldFailure } from "./outcome.ts";
 import type { PredictionRecord, PredictionStatus, WebhookRequest } from "./store.ts";
 
 /** What a caller asked for. */

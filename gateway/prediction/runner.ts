@@ -1,4 +1,4 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, shuttingDown } from "../errors.ts";
 import type { OnGatewayEvent } from "../events.ts";
 import {
   finishedBytesMax,
@@ -388,10 +388,4 @@ export class PredictionRunner {
     }
     return this.#writtenNow;
   }
-}
-
-function shuttingDown(): GatewayError {
-  return new GatewayError("shutting_down", "The platform is shutting down.", {
-    retryAfterMs: retryAfterDefaultMs,
-  });
 }

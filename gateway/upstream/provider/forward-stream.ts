@@ -1,4 +1,4 @@
-import { GatewayError } from "../../errors.ts";
+import { canceledError } from "../../errors.ts";
 import type { LegRun } from "../../prediction/leg-run.ts";
 import { forward, type ForwardOptions } from "./forward.ts";
 
@@ -38,8 +38,4 @@ export async function forwardStream(
   } finally {
     if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
   }
-}
-
-function canceledError(): GatewayError {
-  return new GatewayError("canceled", "The prediction was canceled.");
 }
