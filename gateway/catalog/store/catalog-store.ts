@@ -11,7 +11,8 @@ import { priceBookSchema, type PriceBook } from "../price-book.ts";
 import { priceSheetSchema, type PriceSheet } from "../sheet/sheet.ts";
 import { thirdPartyModelSchema, type ThirdPartyModel } from "../third-party.ts";
 import { aliasSchema, hiddenSchema, type Alias, type Hidden } from "./records.ts";
-import { openDatabase, transaction } from "./database.ts";
+import { transaction } from "../../sqlite.ts";
+import { openDatabase } from "./database.ts";
 import { openTable, type Table } from "./table.ts";
 
 /** What the operator changed about the catalog, by id; every write is durable when it returns and seen by the next call. */

@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 
+import { migrate } from "../../sqlite.ts";
 import { CatalogStoreError } from "./errors.ts";
 
 /** Records by id, one table a kind: what they hold is checked by the schema that reads them. */
@@ -40,7 +41,7 @@ export function openDatabase(file: string): DatabaseSync {
     database.exec(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${busyTimeoutMs}`,
     );
-    migrate(database, file);
+    migrate(database, { migrations, tooNew: (applied) => tooNew(file, applied) });
     return database;
   } catch (error) {
     if (database?.isOpen === true) database.close();
@@ -54,31 +55,10 @@ export function openDatabase(file: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync, file: string): void {
-  const applied = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (applied > migrations.length) {
-    throw new CatalogStoreError(
-      "catalog_too_new",
-      `${file} has schema ${applied}, this byom knows up to ${migrations.length}`,
-      "run the byom version that wrote it, or a newer one",
-    );
-  }
-  for (const [index, sql] of migrations.entries()) {
-    if (index < applied) continue;
-    database.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
-  }
-}
-
-/** All of `work` or nothing. */
-export function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  if (database.isTransaction) return work();
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
+function tooNew(file: string, applied: number): CatalogStoreError {
+  return new CatalogStoreError(
+    "catalog_too_new",
+    `${file} has schema ${applied}, this byom knows up to ${migrations.length}`,
+    "run the byom version that wrote it, or a newer one",
+  );
 }

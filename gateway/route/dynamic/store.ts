@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import { CatalogStoreError } from "../../catalog/store/errors.ts";
-import { transaction } from "../../catalog/store/database.ts";
+import { migrate, transaction } from "../../sqlite.ts";
 
 /** One version of a route, as it is kept. */
 export interface StoredVersion {
@@ -72,7 +72,7 @@ export class RouteStore {
       database.exec(
         `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = ${busyTimeoutMs}`,
       );
-      migrate(database, file);
+      migrate(database, { migrations, tooNew: (applied) => tooNew(file, applied) });
       return new RouteStore(database);
     } catch (error) {
       if (database?.isOpen === true) database.close();
@@ -227,21 +227,6 @@ export class RouteStore {
   }
 }
 
-function migrate(database: DatabaseSync, file: string): void {
-  const applied = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (applied > migrations.length) {
-    throw new CatalogStoreError(
-      "catalog_too_new",
-      `${file} has schema ${applied}, this byom knows up to ${migrations.length}`,
-      "run the byom version that wrote it, or a newer one",
-    );
-  }
-  for (const [index, sql] of migrations.entries()) {
-    if (index < applied) continue;
-    database.exec(`BEGIN IMMEDIATE; ${sql} PRAGMA user_version = ${index + 1}; COMMIT`);
-  }
-}
-
 function text(row: Readonly<Record<string, unknown>>, name: string): string {
   return String(row[name]);
 }
@@ -252,4 +237,12 @@ function versionOf(row: Readonly<Record<string, unknown>>): StoredVersion {
     createdAt: text(row, "created_at"),
     document: text(row, "document"),
   };
+}
+
+function tooNew(file: string, applied: number): CatalogStoreError {
+  return new CatalogStoreError(
+    "catalog_too_new",
+    `${file} has schema ${applied}, this byom knows up to ${migrations.length}`,
+    "run the byom version that wrote it, or a newer one",
+  );
 }

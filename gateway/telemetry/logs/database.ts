@@ -1,5 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 
+import { migrate } from "../../sqlite.ts";
+
 /** Numbered by position, applied once each, never edited after a release: a change is a new entry at the end. */
 const migrations: readonly string[] = [
   `
@@ -59,7 +61,7 @@ export function openLogDatabase(
       `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
        PRAGMA wal_autocheckpoint = ${checkpointPages}`,
     );
-    migrate(database, path);
+    migrate(database, { migrations, tooNew: (applied) => tooNew(path, applied) });
     return database;
   } catch (error) {
     database.close();
@@ -67,15 +69,8 @@ export function openLogDatabase(
   }
 }
 
-function migrate(database: DatabaseSync, path: string): void {
-  const applied = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-  if (applied > migrations.length) {
-    throw new Error(
-      `${path} has schema ${applied}, this byom knows up to ${migrations.length}; run the byom that wrote it, or move the file away`,
-    );
-  }
-  for (const [index, sql] of migrations.entries()) {
-    if (index < applied) continue;
-    database.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
-  }
+function tooNew(path: string, applied: number): Error {
+  return new Error(
+    `${path} has schema ${applied}, this byom knows up to ${migrations.length}; run the byom that wrote it, or move the file away`,
+  );
 }

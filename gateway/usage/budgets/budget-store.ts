@@ -2,7 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import { z } from "zod";
 
-import { transaction } from "../../catalog/store/database.ts";
+import { transaction } from "../../sqlite.ts";
 import { namedWindows, type Budget, type BudgetScope, type Selection } from "./budget.ts";
 
 /** A threshold that was reached: once for each window, value and limit. */

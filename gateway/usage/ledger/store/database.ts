@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+import { migrate } from "../../../sqlite.ts";
+
 /** Numbered by position, applied once each, never edited after a release: a change is a new entry at the end. */
 const migrations: readonly string[] = [
   `
@@ -49,30 +51,14 @@ export function openDatabase(directory: string): DatabaseSync {
       `PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
        PRAGMA cache_size = -${cacheKib}`,
     );
-    const applied = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
-    if (applied > migrations.length) {
-      throw new Error(`ledger.db has schema ${applied}; this byom knows ${migrations.length}`);
-    }
-    for (const [index, sql] of migrations.entries()) {
-      if (index < applied) continue;
-      database.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
-    }
+    migrate(database, {
+      migrations,
+      tooNew: (applied) =>
+        new Error(`ledger.db has schema ${applied}; this byom knows ${migrations.length}`),
+    });
     return database;
   } catch (error) {
     database.close();
-    throw error;
-  }
-}
-
-/** All of `work` or nothing. */
-export function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
 }

@@ -13,7 +13,7 @@ import {
 } from "../journal/record.ts";
 import { importBytes } from "../limits.ts";
 import { interrupted, type Outcome } from "../outcome.ts";
-import { transaction } from "./database.ts";
+import { transaction } from "../../../sqlite.ts";
 import type { OpenLeg } from "./stored-leg.ts";
 
 export interface ImportOptions {
