@@ -17,6 +17,7 @@ import { forwardStream } from "../upstream/provider/forward-stream.ts";
 import type { FetchFile } from "../upstream/provider/fetch-file.ts";
 import { runOnProvider } from "../upstream/provider/run-provider.ts";
 import type { Target } from "../upstream/provider/target.ts";
+import { originOf } from "../upstream/provider/url.ts";
 import { NotBegunError } from "../upstream/translate.ts";
 import type { Lease, Upstream, WaitPhase } from "../upstream/upstream.ts";
 import type { LegRun } from "./leg-run.ts";
@@ -60,7 +61,7 @@ export async function attempt(options: AttemptOptions): Promise<void> {
   const { provider, model } = target;
   if (leg.wire !== undefined) {
     const key = leg.run.request.providerKey ?? provider.key;
-    const pool = pools.get(new URL(provider.baseUrl).origin, leg.policy.deadlines.connectMs);
+    const pool = pools.get(originOf(provider.baseUrl), leg.policy.deadlines.connectMs);
     await forwardStream({ leg, wire: leg.wire, provider, key, pool, deadlines });
     return;
   }

@@ -16,6 +16,7 @@ import type { RunRequest } from "./run.ts";
 import { Stopper } from "./stopper.ts";
 import type { Pools } from "../upstream/pools.ts";
 import { forward, type Forwarded } from "../upstream/provider/forward.ts";
+import { originOf } from "../upstream/provider/url.ts";
 import type { WireRequest } from "../upstream/provider/wire-request.ts";
 
 export interface RelaysOptions {
@@ -254,10 +255,4 @@ function unexpectedFrame(): never {
     "upstream_failed",
     "The provider streamed an answer that was asked whole.",
   );
-}
-
-/** Of a base URL, without parsing it again for every call. */
-function originOf(baseUrl: string): string {
-  const slashAt = baseUrl.indexOf("/", baseUrl.indexOf("://") + 3);
-  return slashAt === -1 ? baseUrl : baseUrl.slice(0, slashAt);
 }

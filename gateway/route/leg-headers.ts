@@ -1,3 +1,4 @@
+import { formatUsd } from "../usage/money.ts";
 import type { Journey } from "./journey.ts";
 import type { Leg, LegBegin } from "./leg.ts";
 
@@ -34,16 +35,8 @@ function endedLeg(leg: Leg): string {
   const { state, code, status, durationMs } = leg.end;
   const why = code === undefined ? "" : `;code=${code}`;
   const answered = status === undefined ? "" : `;status=${status}`;
-  const usd = `${leg.cost.isEstimated ? ";estimated" : ""};usd=${dollars(leg.cost.nanoUsd)}`;
+  const usd = `${leg.cost.isEstimated ? ";estimated" : ""};usd=${formatUsd(leg.cost.nanoUsd)}`;
   return `${openLeg(leg)};state=${state}${why}${answered};ms=${Math.round(durationMs)}${usd}`;
-}
-
-/** Nano-dollars as a decimal number of dollars, without zeros at its end. */
-function dollars(nanoUsd: number): string {
-  if (nanoUsd === 0) return "0";
-  const digits = String(nanoUsd).padStart(10, "0");
-  const fraction = digits.slice(-9).replace(/0+$/, "");
-  return `${digits.slice(0, -9)}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
 /** What a quoted text of a header can hold. */

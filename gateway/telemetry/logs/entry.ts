@@ -2,6 +2,7 @@ import type { GatewayErrorCode } from "../../errors.ts";
 import type { Leg, LegState } from "../../route/leg.ts";
 import type { LeaseStart } from "../../upstream/upstream.ts";
 import type { CostLine } from "../../usage/accounts.ts";
+import { formatUsd } from "../../usage/money.ts";
 import type { CallRecord } from "../call-record.ts";
 import { errorCharactersMax } from "../limits.ts";
 
@@ -117,7 +118,7 @@ export function toLogEntry(
     error: call.error?.slice(0, errorCharactersMax),
     ...sumOfTokens(legs),
     nanoUsd: call.nanoUsd,
-    costUsd: decimalUsd(call.nanoUsd),
+    costUsd: formatUsd(call.nanoUsd),
     hasCustomCost: last?.customCost === undefined ? undefined : true,
     start: last?.end.start,
     legs: legs.map((leg) => toLogLeg(leg, call.beganAtMs)),
@@ -131,14 +132,6 @@ export function answeringLeg(legs: readonly Leg[]): Leg | undefined {
     legs.findLast(({ end: { state } }) => state === "succeeded" || state === "cached") ??
     legs.at(-1)
   );
-}
-
-/** Nano-dollars as a decimal number of dollars, without rounding: `0.000123`. */
-export function decimalUsd(nanoUsd: number): string {
-  const sign = nanoUsd < 0 ? "-" : "";
-  const digits = String(Math.abs(nanoUsd)).padStart(10, "0");
-  const fraction = digits.slice(-9).replace(/0+$/, "");
-  return `${sign}${digits.slice(0, -9)}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
 export interface TokenSum {

@@ -17,3 +17,9 @@ export function requestUrl(baseUrl: string, path: string): URL {
 export function isOwnOrigin({ baseUrl }: Provider, origin: string): boolean {
   return new URL(baseUrl).origin === origin;
 }
+
+/** The origin of a base URL, without parsing it again for every call. */
+export function originOf(baseUrl: string): string {
+  const slashAt = baseUrl.indexOf("/", baseUrl.indexOf("://") + 3);
+  return slashAt === -1 ? baseUrl : baseUrl.slice(0, slashAt);
+}
