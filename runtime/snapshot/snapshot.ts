@@ -1,4 +1,6 @@
 import type { ContainerSpec } from "../engine/engine.ts";
+import type { GpuSuspension } from "../gpu/gpu.ts";
+import type { SnapshotFacts } from "./facts.ts";
 
 /** The memory image of a warmed-up instance and its changed files. A cache entry, never the truth. */
 export interface Snapshot {
@@ -12,6 +14,12 @@ export interface Snapshot {
   readonly createdAt: string;
   readonly captureMs: number;
   readonly warmUp?: WarmUp;
+  /** What it holds, counted at the capture. */
+  readonly facts?: SnapshotFacts;
+  /** Names of the secrets that setup() was given: they are in its memory, so it is never pushed. */
+  readonly holdsSecrets?: readonly string[];
+  /** The GPU side of its processes. */
+  readonly gpu?: GpuSuspension;
 }
 
 /** Everything that must be equal for a restore to be tried (reference: CRIU, CPU dispatch, mounts). */
