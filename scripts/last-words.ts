@@ -1,4 +1,5 @@
-// A Vitest reporter that says at the very end, in one line each, what failed: a log that is cut keeps its end.
+// A Vitest reporter that says at the very end, in one line each, what failed and what
+// passed only when it was tried again: a log that is cut keeps its end.
 import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
 /** Characters of a message; the whole one stands further up. */
@@ -7,12 +8,25 @@ const messageMax = 300;
 export default class LastWords implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
     const lines = [
+      ...modules.flatMap(retriesOf),
       ...modules.flatMap(failuresOf),
       ...unhandledErrors.map((error) => `unhandled: ${describe(error)}`),
     ];
     // After the summary, which another reporter writes in this turn.
-    if (lines.length > 0) setImmediate(() => process.stderr.write(`\n${lines.join("\n")}\n`));
+    // A test that failed twice in the same way is one line.
+    const text = [...new Set(lines)].join("\n");
+    if (text !== "") setImmediate(() => process.stderr.write(`\n${text}\n`));
   }
+}
+
+function retriesOf(module: TestModule): string[] {
+  return [...module.children.allTests("passed")]
+    .filter((test) => test.diagnostic()?.flaky === true)
+    .map((test) => {
+      const [first] = test.result().errors ?? [];
+      const why = first === undefined ? "no error kept" : describe(first);
+      return `passed at its second try: ${module.relativeModuleId} > ${test.fullName}: ${why}`;
+    });
 }
 
 function failuresOf(module: TestModule): string[] {
