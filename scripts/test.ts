@@ -1,5 +1,6 @@
 // `npm test`: everything that must hold before a change lands, from style to real engines. Each step is one
 // command that can be run alone; the first that fails ends the run.
+// `npm run test:snapshots`: only whether warm starts hold with this machine's engine, kernel and CRIU.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -26,13 +27,32 @@ const testTools: readonly { readonly name: string; readonly isPresent: () => boo
 
 const reporters = ["--reporter=default", "--reporter=./scripts/last-words.ts"];
 
-const steps: readonly Step[] = [
+const hostSetup: Step = { name: "host set-up", command: ["node", "bin/byom.js", "host", "setup"] };
+
+/** Capture, restore, clones and the fall-back, on real parts; each is a file, a folder or the beginning of names. */
+const snapshotTests: readonly string[] = [
+  "test/integration/runtime/snapshot/",
+  "test/integration/runtime/restore",
+  "test/scenarios/clones",
+  "test/scenarios/restores",
+  "test/scenarios/kill-",
+];
+
+const snapshotSteps: readonly Step[] = [
+  hostSetup,
+  {
+    name: "snapshots",
+    command: ["vitest", "run", "--project", "integration", ...reporters, ...snapshotTests],
+  },
+];
+
+const allSteps: readonly Step[] = [
   { name: "lint", command: ["oxlint", "--type-aware", "--quiet"] },
   { name: "format", command: ["oxfmt", "--check"] },
   { name: "types", command: ["tsc"] },
   { name: "unused code and dependencies", command: ["knip", "--no-progress"] },
   { name: "unit tests", command: ["vitest", "run", "--project", "unit", ...reporters] },
-  { name: "host set-up", command: ["node", "bin/byom.js", "host", "setup"] },
+  hostSetup,
   ...installTestTools(),
   ...installBrowser(),
   {
@@ -40,6 +60,8 @@ const steps: readonly Step[] = [
     command: ["vitest", "run", "--project", "integration", ...reporters],
   },
 ];
+
+const steps = process.argv[2] === "snapshots" ? snapshotSteps : allSteps;
 
 /** Host set-up may have unpacked a registry beside the system; the tests start their own from it. */
 const directories = resolveDirectories(process.env, process.getuid?.() === 0);
