@@ -89,6 +89,28 @@ const migrations: readonly string[] = [
   CREATE INDEX predictions_completed ON predictions (completed_at) WHERE completed_at IS NOT NULL;
   CREATE INDEX predictions_owing ON predictions (sequence) WHERE owes_webhook = 1;
   `,
+  // How long versions took to start, per way, and what each snapshot has saved: whether it pays is measured.
+  `
+  CREATE TABLE start_timings (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    model_id TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    mode TEXT NOT NULL,
+    ms REAL NOT NULL,
+    at TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX start_timings_version ON start_timings (model_id, version, mode, sequence);
+
+  CREATE TABLE snapshot_uses (
+    snapshot_id TEXT NOT NULL,
+    model_id TEXT NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    restores INTEGER NOT NULL DEFAULT 0,
+    saved_ms REAL NOT NULL DEFAULT 0,
+    last_restored_at TEXT,
+    PRIMARY KEY (snapshot_id, model_id, version)
+  ) STRICT;
+  `,
 ];
 
 /**

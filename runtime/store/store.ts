@@ -9,6 +9,7 @@ import { lockDirectory } from "./lock.ts";
 import { migrate } from "./migrations.ts";
 import { createModelStore, type ModelStore } from "./models.ts";
 import { createPredictionStore, type StoredPredictions } from "./predictions.ts";
+import { createStartStore, type StartStore } from "./starts.ts";
 
 /** Everything of the platform that outlives its process, in one file. */
 export interface Store {
@@ -18,6 +19,7 @@ export interface Store {
   readonly instances: InstanceStore;
   readonly keys: KeyStore;
   readonly predictions: StoredPredictions;
+  readonly starts: StartStore;
   readonly settings: {
     get(name: string): string | undefined;
     set(name: string, value: string): void;
@@ -59,6 +61,7 @@ export function openStore(options: {
       instances: createInstanceStore(database),
       keys: createKeyStore(database),
       predictions: createPredictionStore(database),
+      starts: createStartStore(database),
       settings,
       close() {
         database.close();
