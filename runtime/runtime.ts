@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import type { Dispatcher } from "undici";
 import { Agent } from "undici";
 
@@ -16,6 +18,7 @@ import type { RuntimeEvent } from "./events.ts";
 import { adoptInstances } from "./instance/adopt.ts";
 import type { Instance } from "./instance/instance.ts";
 import { instanceLabels } from "./instance/spec.ts";
+import { RestoreSlots } from "./snapshot/restore-slots.ts";
 import type { Snapshot, Snapshotter } from "./snapshot/snapshot.ts";
 import type { Store } from "./store/store.ts";
 
@@ -186,6 +189,7 @@ function createPlatform(options: RuntimeOptions): Platform {
   const context: PoolContext = {
     engine,
     snapshotter,
+    restoreSlots: new RestoreSlots({ cpus: availableParallelism() }),
     instances: store.instances,
     dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
     clock: options.clock ?? systemClock,

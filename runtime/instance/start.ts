@@ -7,6 +7,7 @@ import type { Version } from "../deployment/version.ts";
 import type { ContainerSpec, Engine } from "../engine/engine.ts";
 import { StartError, type StartPhaseName } from "../errors.ts";
 import type { InstanceEvent } from "../events.ts";
+import type { RestoreSlot, RestoreSlots } from "../snapshot/restore-slots.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
 import type { InstanceStore } from "../store/instances.ts";
 import { diagnose } from "./diagnose.ts";
@@ -18,6 +19,8 @@ import { instanceSpec } from "./spec.ts";
 export interface InstanceContext {
   readonly engine: Engine;
   readonly snapshotter: Snapshotter;
+  /** Shared by all models of the host. */
+  readonly restoreSlots: RestoreSlots;
   readonly instances: InstanceStore;
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
@@ -111,7 +114,8 @@ class StartAttempt {
     const reasons = [this.#request.reason, snapshot.reason];
     let origin: string | undefined;
     if (snapshot.snapshot !== undefined) {
-      const restored = await this.#restore(spec, snapshot.snapshot);
+      const slot = await this.#waitForSlot(snapshot.snapshot);
+      const restored = await this.#restore(spec, snapshot.snapshot, slot).finally(slot.release);
       origin = restored.origin;
       reasons.push(restored.reason);
       if (restored.isRestored) return this.#ready("restored", restored.origin, startedAt, reasons);
@@ -212,6 +216,15 @@ class StartAttempt {
     return await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
   }
 
+  /** The wait is a phase only where there was one. */
+  async #waitForSlot(snapshot: Snapshot): Promise<RestoreSlot> {
+    const { clock, restoreSlots } = this.#context;
+    const startedAt = clock.monotonicMs();
+    const slot = await restoreSlots.acquire(snapshot.sizeBytes, { signal: this.#signal });
+    if (slot.hasWaited) this.#phases.push({ name: "slot", ms: clock.monotonicMs() - startedAt });
+    return slot;
+  }
+
   /**
    * Restores into a new container and lets it prove itself. A failure quarantines the snapshot; where the OCI runtime
    * has already started the container cold by itself, that container is the instance, otherwise a new one will be.
@@ -219,6 +232,7 @@ class StartAttempt {
   async #restore(
     spec: ContainerSpec,
     snapshot: Snapshot,
+    slot: RestoreSlot,
   ): Promise<
     | { isRestored: true; origin: string; reason?: undefined }
     | { isRestored: false; origin: string | undefined; reason: string }
@@ -235,6 +249,7 @@ class StartAttempt {
       if (!outcome.restored) {
         const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
         this.#mode = "cold";
+        slot.release();
         const origin = await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
         return { isRestored: false, origin, reason };
       }

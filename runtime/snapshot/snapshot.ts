@@ -55,7 +55,7 @@ export interface StartReport {
 }
 
 export interface StartPhase {
-  /** `create`, `engine-start`, `criu`, `memory`, `setup`, `hooks`, `warm-up`, `unpause`, … */
+  /** `slot`, `create`, `engine-start`, `criu`, `memory`, `setup`, `hooks`, `warm-up`, `unpause`, … */
   readonly name: string;
   readonly ms: number;
   /** Memory phases: bytes filled, so that a rate can be shown. */
