@@ -184,7 +184,10 @@ export type SnapshotErrorCode =
   | "snapshot_damaged"
   | "snapshot_hook_failed"
   | "snapshot_helper_failed"
+  | "snapshot_identity_failed"
   | "snapshot_warm_up_failed"
+  | "snapshot_refused"
+  | "snapshot_key_invalid"
   | "snapshot_capture_failed";
 
 /** A capture, a restore or the proof after it did not succeed. The way on is always a cold start. */
@@ -197,5 +200,36 @@ export class SnapshotError extends Error {
     super(message, { cause: facts.cause });
     this.code = code;
     if (facts.hint !== undefined) this.hint = facts.hint;
+  }
+}
+
+export type GpuErrorCode =
+  | "gpu_unsupported"
+  | "gpu_helper_failed"
+  | "gpu_checkpoint_failed"
+  | "gpu_restore_failed";
+
+/** Device memory could not be taken out of a process or given back. `gpu_restore_failed`: the process must end. */
+export class GpuError extends Error {
+  override readonly name = "GpuError";
+  readonly code: GpuErrorCode;
+  readonly hint?: string;
+  /** The driver's function that refused, such as `cuCheckpointProcessLock`, with its CUresult. */
+  readonly call?: string;
+  readonly status?: number;
+
+  constructor(
+    code: GpuErrorCode,
+    message: string,
+    facts: ErrorFacts & {
+      readonly call?: string | undefined;
+      readonly status?: number | undefined;
+    } = {},
+  ) {
+    super(message, { cause: facts.cause });
+    this.code = code;
+    if (facts.hint !== undefined) this.hint = facts.hint;
+    if (facts.call !== undefined) this.call = facts.call;
+    if (facts.status !== undefined) this.status = facts.status;
   }
 }
