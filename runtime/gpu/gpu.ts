@@ -21,24 +21,33 @@ export interface GpuCheckpointer {
   readonly refusal: string | undefined;
   facts(options: { signal: AbortSignal }): Promise<GpuFacts>;
   /**
-   * Locks and checkpoints every CUDA process among these (host PIDs); after it CRIU sees none of the device.
+   * Locks and checkpoints every CUDA process among these (host PIDs); after it CRIU sees none of the device. A step
+   * that the driver has begun cannot be called back: an abort takes effect between steps.
    * On failure all are running again as before. @throws GpuError `gpu_unsupported`, `gpu_checkpoint_failed`
    */
-  suspend(pids: readonly number[], options: { signal: AbortSignal }): Promise<GpuSuspension>;
+  suspend(
+    pids: readonly number[],
+    options: { readonly gpus: GpuSelection; signal: AbortSignal },
+  ): Promise<GpuSuspension>;
   /**
-   * Gives restored processes (host PIDs) their device memory back and lets them run.
+   * Gives restored processes their device memory back and lets them run. `pids`: from the PID in the container to the
+   * host's.
    * @throws GpuError `gpu_restore_failed`: the instance cannot be used and must end.
    */
   resume(
     suspension: GpuSuspension,
     pids: ReadonlyMap<number, number>,
-    options: { signal: AbortSignal },
+    options: { readonly gpus: GpuSelection; signal: AbortSignal },
   ): Promise<{ readonly ms: number; readonly bytes: number }>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Which of the host's GPUs a container has: all, or some by index or UUID, in the container's order. */
+export type GpuSelection = "all" | readonly string[];
+
 /** What a snapshot remembers of its GPU side. */
 export interface GpuSuspension {
+  /** The container's devices only, in its order. */
   readonly facts: GpuFacts;
   /** CUDA processes, by their PID in the container. */
   readonly processes: readonly { readonly pid: number; readonly deviceBytes: number }[];
