@@ -18,6 +18,7 @@ import type { RuntimeEvent } from "./events.ts";
 import { adoptInstances } from "./instance/adopt.ts";
 import type { Instance } from "./instance/instance.ts";
 import { instanceLabels } from "./instance/spec.ts";
+import { createPayoff } from "./snapshot/payoff-record.ts";
 import { RestoreSlots } from "./snapshot/restore-slots.ts";
 import type { Snapshot, Snapshotter } from "./snapshot/snapshot.ts";
 import type { Store } from "./store/store.ts";
@@ -180,6 +181,7 @@ interface Platform {
 function createPlatform(options: RuntimeOptions): Platform {
   const { store, engine, snapshotter } = options;
   const emit = options.onEvent ?? ((): void => {});
+  const clock = options.clock ?? systemClock;
   const pools = new Map<string, ModelPool>();
   const deployments = new Map(
     store.models.deployments().map((deployment) => [deployment.modelId, deployment]),
@@ -192,7 +194,8 @@ function createPlatform(options: RuntimeOptions): Platform {
     restoreSlots: new RestoreSlots({ cpus: availableParallelism() }),
     instances: store.instances,
     dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
-    clock: options.clock ?? systemClock,
+    clock,
+    payoff: createPayoff({ starts: store.starts, clock }),
     platformId: store.platformId,
     network: options.network ?? networkDefault,
     emit,

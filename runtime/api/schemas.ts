@@ -36,7 +36,7 @@ const settingsFields = {
   gpus: z.union([z.literal("all"), z.array(z.string())]).exactOptional(),
   setupTimeoutMs: positiveInteger.exactOptional(),
   exampleTimeoutMs: positiveInteger.exactOptional(),
-  snapshots: z.enum(["auto", "off"]).exactOptional(),
+  snapshots: z.enum(["auto", "always", "off"]).exactOptional(),
 };
 
 const cardFields = {

@@ -228,11 +228,11 @@ export class ModelPool {
       reason = await this.#resume(paused);
       if (reason === undefined) return paused;
     }
-    const isColdAsked = this.#isNextStartCold;
+    const wish = this.#isNextStartCold ? "cold" : undefined;
     this.#isNextStartCold = false;
     const instance = await startInstance(this.#context, {
       version: record,
-      isColdAsked,
+      wish,
       concurrency: this.#concurrency(),
       signal: this.#stop.signal,
       reason,

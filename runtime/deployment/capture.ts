@@ -19,7 +19,7 @@ const captureTimeoutMs = 300_000;
 export async function captureSnapshot(
   context: Pick<
     InstanceContext,
-    "engine" | "snapshotter" | "dispatcher" | "platformId" | "network"
+    "engine" | "snapshotter" | "payoff" | "dispatcher" | "platformId" | "network"
   >,
   input: {
     readonly version: Version;
@@ -29,6 +29,8 @@ export async function captureSnapshot(
     readonly example: Example | undefined;
     readonly signal: AbortSignal;
     readonly onStart?: () => void;
+    /** Anew, although there may be one, and although restores did not pay. */
+    readonly isForced?: boolean;
   },
 ): Promise<CaptureResult> {
   const { snapshotter, engine } = context;
@@ -52,8 +54,14 @@ export async function captureSnapshot(
       { spec, weightsDigest: version.weightsDigest },
       { signal: deadline },
     );
-    const known = await snapshotter.find(key);
-    if (known.snapshot !== undefined) return { snapshot: known.snapshot, isNew: false };
+    const subject = { modelId: version.modelId, version: version.number };
+    if (input.isForced !== true) {
+      const known = await snapshotter.find(key);
+      if (known.snapshot !== undefined) return { snapshot: known.snapshot, isNew: false };
+      const verdict = context.payoff.verdict(subject);
+      const isWanted = version.settings.snapshots === "always";
+      if (verdict.verdict === "does-not-pay" && !isWanted) return { reason: verdict.reason };
+    }
     input.onStart?.();
     const warmUp = await findWarmUp(context, input);
     const snapshot = await snapshotter.capture(
@@ -68,6 +76,7 @@ export async function captureSnapshot(
     if (snapshot.status !== "available") {
       return { reason: snapshot.reason ?? `the capture is ${snapshot.status}` };
     }
+    context.payoff.captured(subject, snapshot.id);
     return { snapshot, isNew: true };
   } catch (error) {
     signal.throwIfAborted();

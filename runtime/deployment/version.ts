@@ -88,8 +88,8 @@ export interface VersionSettings {
   readonly setupTimeoutMs: number;
   /** For the example prediction. */
   readonly exampleTimeoutMs: number;
-  /** `off`: never captured, never restored. */
-  readonly snapshots: "auto" | "off";
+  /** `auto`: where a restore is faster. `always`: even where it is not. `off`: never captured, never restored. */
+  readonly snapshots: "auto" | "always" | "off";
 }
 
 /** A model with large weights may read them for minutes; a setup that hangs must not hold a deploy for ever. */

@@ -8,8 +8,10 @@ import type { ContainerSpec, Engine } from "../engine/engine.ts";
 import { StartError, type StartPhaseName } from "../errors.ts";
 import type { InstanceEvent } from "../events.ts";
 import type { RestoreSlot, RestoreSlots } from "../snapshot/restore-slots.ts";
+import type { Payoff, StartTime } from "../snapshot/payoff.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
 import type { InstanceStore } from "../store/instances.ts";
+import { chooseStart, type StartChoice, type StartWish } from "./choose.ts";
 import { diagnose } from "./diagnose.ts";
 import type { ReadyInstance } from "./instance.ts";
 import { waitUntilReady } from "./readiness.ts";
@@ -19,6 +21,7 @@ import { instanceSpec } from "./spec.ts";
 export interface InstanceContext {
   readonly engine: Engine;
   readonly snapshotter: Snapshotter;
+  readonly payoff: Payoff;
   /** Shared by all models of the host. */
   readonly restoreSlots: RestoreSlots;
   readonly instances: InstanceStore;
@@ -32,8 +35,8 @@ export interface InstanceContext {
 export interface StartRequest {
   readonly version: Version;
   readonly concurrency: number;
-  /** A snapshot is passed by even if there is one. */
-  readonly isColdAsked?: boolean;
+  /** How it must start, whatever would be chosen otherwise. */
+  readonly wish?: StartWish | undefined;
   readonly signal: AbortSignal;
   /** Why the caller could not use a faster way, such as a resume that failed. */
   readonly reason?: string | undefined;
@@ -64,9 +67,13 @@ export async function startInstance(
   request: StartRequest,
 ): Promise<ReadyInstance> {
   const attempt = new StartAttempt(context, request);
+  const watch = context.payoff.begin(attempt.subject);
   try {
-    return await attempt.run();
+    const instance = await attempt.run();
+    watch.end(attempt.timing(instance));
+    return instance;
   } catch (error) {
+    watch.end();
     const failure = await attempt.explain(error);
     await attempt.discard();
     context.instances.remove(attempt.instanceId);
@@ -89,6 +96,7 @@ class StartAttempt {
   #phase: StartPhaseName = "image";
   #mode: "restored" | "cold" | undefined;
   #setupLogs: string | undefined;
+  #tried: Snapshot | undefined;
 
   constructor(context: InstanceContext, request: StartRequest) {
     this.#context = context;
@@ -114,6 +122,7 @@ class StartAttempt {
     const reasons = [this.#request.reason, snapshot.reason];
     let origin: string | undefined;
     if (snapshot.snapshot !== undefined) {
+      this.#tried = snapshot.snapshot;
       const slot = await this.#waitForSlot(snapshot.snapshot);
       const restored = await this.#restore(spec, snapshot.snapshot, slot).finally(slot.release);
       origin = restored.origin;
@@ -123,6 +132,16 @@ class StartAttempt {
     this.#mode = "cold";
     origin ??= await this.#startCold(spec);
     return this.#ready("cold", origin, startedAt, reasons);
+  }
+
+  /** What this start says about its way: nothing when a restore failed on the way to a cold start. */
+  timing({ start: { mode, totalMs } }: ReadyInstance): StartTime | undefined {
+    const imageMs = this.#phases.find(({ name }) => name === "image")?.ms ?? 0;
+    const ms = totalMs - imageMs;
+    if (mode === "cold") return this.#tried === undefined ? { mode, ms } : undefined;
+    if (mode !== "restored" || this.#tried === undefined) return undefined;
+    const isForUse = this.#request.wish !== "measured-restore";
+    return { mode, ms, ...(isForUse && { snapshotId: this.#tried.id }) };
   }
 
   /** The error to reject with: the caller's own reason, or a StartError with everything that is known. */
@@ -169,35 +188,13 @@ class StartAttempt {
       network,
       concurrency,
       ociRuntime:
-        version.settings.snapshots === "auto" ? snapshotter.capability.ociRuntime : undefined,
+        version.settings.snapshots === "off" ? undefined : snapshotter.capability.ociRuntime,
     });
   }
 
-  async #findSnapshot(
-    spec: ContainerSpec,
-  ): Promise<
-    { snapshot: Snapshot; reason?: undefined } | { snapshot?: undefined; reason: string }
-  > {
-    const { snapshotter } = this.#context;
-    const { version } = this.#request;
-    if (this.#request.isColdAsked === true) return { reason: "a cold start was asked for" };
-    if (version.settings.snapshots === "off")
-      return { reason: "snapshots are off for this version" };
-    const { capability } = snapshotter;
-    if (!capability.isAvailable) {
-      return { reason: capability.reason ?? "this host cannot snapshot" };
-    }
-    try {
-      const key = await snapshotter.key(
-        { spec, weightsDigest: version.weightsDigest },
-        { signal: this.#signal },
-      );
-      const found = await snapshotter.find(key);
-      return found.snapshot === undefined ? found : { snapshot: found.snapshot };
-    } catch (error) {
-      this.#signal.throwIfAborted();
-      return { reason: `no snapshot could be looked up: ${messageOf(error)}` };
-    }
+  async #findSnapshot(spec: ContainerSpec): Promise<StartChoice> {
+    const { version, wish } = this.#request;
+    return await chooseStart(this.#context, { version, spec, wish, signal: this.#signal });
   }
 
   async #create(spec: ContainerSpec): Promise<string> {

@@ -54,9 +54,12 @@ export interface Payoff {
 
 /** One start that is under way. */
 export interface StartWatch {
-  /** With its time when it succeeded; once. */
-  end(timing?: Pick<StartTiming, "mode" | "ms" | "snapshotId">): void;
+  /** With its time when it succeeded and says something about its way; once. */
+  end(time?: StartTime): void;
 }
+
+/** Without a snapshot's ID a restored start was made to be measured, and saved nobody anything. */
+export type StartTime = Pick<StartTiming, "mode" | "ms" | "snapshotId">;
 
 /** What decides, apart from where it is kept. Newest first. */
 export interface PayoffTimings {
