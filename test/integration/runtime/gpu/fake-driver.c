@@ -18,7 +18,10 @@ _Static_assert(sizeof(RestoreArgs) == 64, "RestoreArgs");
 
 enum { running, locked, checkpointed };
 enum { success = 0, invalidValue = 1, notInitialized = 3, illegalState = 401 };
-static int isReady, states[100];
+/* By PID; one that no process can have is none of CUDA's. */
+enum { pidsMax = 1 << 22 };
+static int isReady;
+static char states[pidsMax];
 
 static int isZero(const void *bytes, size_t size) {
   const unsigned char *each = bytes;
@@ -28,7 +31,7 @@ static int isZero(const void *bytes, size_t size) {
 }
 static int move(int pid, int from, int to) {
   if (!isReady) return notInitialized;
-  if (pid <= 0 || pid >= 100) return invalidValue;
+  if (pid <= 0 || pid >= pidsMax) return invalidValue;
   if (states[pid] != from) return illegalState;
   states[pid] = to;
   return success;
@@ -42,7 +45,7 @@ int cuGetErrorName(int status, const char **name) {
 }
 int cuCheckpointProcessGetState(int pid, int *state) {
   if (!isReady) return notInitialized;
-  if (pid <= 0 || pid >= 100) return invalidValue;
+  if (pid <= 0 || pid >= pidsMax) return invalidValue;
   *state = states[pid];
   return success;
 }

@@ -110,7 +110,9 @@ describe.skipIf(missing.length > 0)("helper.py", () => {
     await expect(helper.ask({ do: "lock", pid: 9, timeoutMs: 1 }, options)).rejects.toThrow(
       "CUDA_ERROR_INVALID_VALUE",
     );
-    expect(await helper.ask({ do: "state", pid: 4711 }, options)).toMatchObject({ state: "none" });
+    expect(await helper.ask({ do: "state", pid: 2 ** 22 }, options)).toMatchObject({
+      state: "none",
+    });
   });
 
   it("says which library a host lacks", async () => {
