@@ -19,6 +19,7 @@ export type {
   Version,
   VersionSettings,
 } from "./deployment/version.ts";
+export { openGpuCheckpointer } from "./gpu/checkpointer.ts";
 export { createDockerEngine } from "./engine/docker.ts";
 export type { DockerEngineOptions } from "./engine/docker.ts";
 export type { Engine, EngineInfo } from "./engine/engine.ts";
@@ -39,6 +40,7 @@ export { ociRuntimeName, renderWrapper } from "./oci-runtime/wrapper.ts";
 export type { WrapperOptions } from "./oci-runtime/wrapper.ts";
 export { createRuntime } from "./runtime.ts";
 export type { ModelStatus, Runtime, RuntimeOptions, RuntimeStatus } from "./runtime.ts";
+export type { Decision } from "./snapshot/decision.ts";
 export type { Snapshot, Snapshotter, StartPhase, StartReport } from "./snapshot/snapshot.ts";
 export { createSnapshotter } from "./snapshot/snapshotter.ts";
 export type { SnapshotterOptions } from "./snapshot/snapshotter.ts";

@@ -37,6 +37,7 @@ const settingsFields = {
   setupTimeoutMs: positiveInteger.exactOptional(),
   exampleTimeoutMs: positiveInteger.exactOptional(),
   snapshots: z.enum(["auto", "always", "off"]).exactOptional(),
+  gpuSnapshots: z.literal("off").exactOptional(),
 };
 
 const cardFields = {

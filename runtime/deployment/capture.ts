@@ -5,7 +5,7 @@ import { predict } from "../instance/predict.ts";
 import { instanceSpec } from "../instance/spec.ts";
 import type { InstanceContext } from "../instance/start.ts";
 import type { Snapshot, WarmUp } from "../snapshot/snapshot.ts";
-import type { Example, Version } from "./version.ts";
+import { snapshotsOff, type Example, type Version } from "./version.ts";
 
 /** A snapshot of a warmed-up instance, or why there is none. A missing snapshot costs time, never an answer. */
 export type CaptureResult =
@@ -35,7 +35,8 @@ export async function captureSnapshot(
 ): Promise<CaptureResult> {
   const { snapshotter, engine } = context;
   const { version, instance, signal } = input;
-  if (version.settings.snapshots === "off") return { reason: "snapshots are off for this version" };
+  const off = snapshotsOff(version.settings);
+  if (off !== undefined) return { reason: off };
   const { capability } = snapshotter;
   if (!capability.isAvailable) return { reason: capability.reason ?? "this host cannot snapshot" };
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(captureTimeoutMs)]);

@@ -88,6 +88,8 @@ export interface VersionSettings {
   readonly setupTimeoutMs: number;
   /** For the example prediction. */
   readonly exampleTimeoutMs: number;
+  /** `off`: it starts cold where it is given GPUs; elsewhere as `snapshots` says. */
+  readonly gpuSnapshots?: "off";
   /** `auto`: where a restore is faster. `always`: even where it is not. `off`: never captured, never restored. */
   readonly snapshots: "auto" | "always" | "off";
 }
@@ -104,3 +106,10 @@ export const versionSettingsDefault: VersionSettings = {
   exampleTimeoutMs: exampleTimeoutDefaultMs,
   snapshots: "auto",
 };
+
+/** Why this version has no snapshots by its own wish; undefined when it may have some. */
+export function snapshotsOff(settings: VersionSettings): string | undefined {
+  if (settings.snapshots === "off") return "snapshots are off for this version";
+  if (settings.gpus === undefined || settings.gpuSnapshots !== "off") return undefined;
+  return "snapshots with GPUs are off for this version";
+}

@@ -1,4 +1,4 @@
-import type { Version } from "../deployment/version.ts";
+import { snapshotsOff, type Version } from "../deployment/version.ts";
 import type { ContainerSpec } from "../engine/engine.ts";
 import type { Payoff } from "../snapshot/payoff.ts";
 import type { Snapshot, Snapshotter } from "../snapshot/snapshot.ts";
@@ -25,7 +25,8 @@ export async function chooseStart(
   const { version, spec, wish, signal } = request;
   if (wish === "cold") return { reason: "a cold start was asked for" };
   const { snapshots } = version.settings;
-  if (snapshots === "off") return { reason: "snapshots are off for this version" };
+  const off = snapshotsOff(version.settings);
+  if (off !== undefined) return { reason: off };
   const { capability } = snapshotter;
   if (!capability.isAvailable) return { reason: capability.reason ?? "this host cannot snapshot" };
   try {

@@ -18,13 +18,15 @@ export function compatibilityKey(input: {
   readonly spec: ContainerSpec;
   readonly weightsDigest: string;
   readonly host: HostKey;
+  /** Driver and models of the GPUs that it has; see `gpuKey`. */
+  readonly gpu?: string | undefined;
 }): CompatibilityKey {
   const { spec, host } = input;
   return {
     imageId: spec.imageId,
     weightsDigest: input.weightsDigest,
     ...host,
-    gpu: spec.gpus === undefined ? "" : JSON.stringify(spec.gpus),
+    gpu: spec.gpus === undefined ? "" : (input.gpu ?? JSON.stringify(spec.gpus)),
     mounts: spec.mounts.map((mount) => mount.target).toSorted(),
     environment: environmentDigest(spec),
   };

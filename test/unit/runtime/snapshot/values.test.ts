@@ -44,6 +44,19 @@ describe("the compatibility key", () => {
     expect(compatibilityKey({ spec: other, weightsDigest: "sha256:w", host })).toEqual(key);
   });
 
+  it("has the GPUs as the driver knows them: another driver or model is another key", () => {
+    const on = (gpu: string): string =>
+      keyIdentity(
+        compatibilityKey({ spec: { ...spec, gpus: "all" }, weightsDigest: "sha256:w", host, gpu }),
+      );
+    expect(on("driver 580.1: L4")).toBe(on("driver 580.1: L4"));
+    expect(on("driver 580.1: L4")).not.toBe(on("driver 580.2: L4"));
+    // A container without GPUs does not care which the host has.
+    expect(
+      compatibilityKey({ spec, weightsDigest: "sha256:w", host, gpu: "driver 580.1: L4" }),
+    ).toEqual(key);
+  });
+
   it.each([
     ["the image", { ...spec, imageId: "sha256:other" }],
     ["the mounts", { ...spec, mounts: spec.mounts.slice(1) }],
@@ -75,7 +88,7 @@ describe("the compatibility key", () => {
 
 describe("the wrapper's outcome", () => {
   it("becomes phases", () => {
-    const text = "begin 1000\nsnapshot /s\nfiles 1020\nrestore 1500\nresult restored\n";
+    const text = "begin 10.00\nsnapshot /s\nfiles 10.02\nrestore 10.50\nresult restored\n";
     expect(parseOutcome(text)).toEqual({
       restored: true,
       phases: [
@@ -88,9 +101,9 @@ describe("the wrapper's outcome", () => {
 
   it("becomes a reason with CRIU's words", () => {
     const text =
-      "begin 1000\nsnapshot /s\nfiles 1020\nrestore 1100\nreason runc restore failed with exit code 1\n" +
+      "begin 10.00\nsnapshot /s\nfiles 10.02\nrestore 10.10\nreason runc restore failed with exit code 1\n" +
       "detail (00.078649) Error (criu/protobuf.c:72): Unexpected EOF\ndetail (00.1)     11: Error (criu/files.c:1): no file\n" +
-      "result cold\ncold 1150\n";
+      "result cold\ncold 10.15\n";
     expect(parseOutcome(text)).toEqual({
       restored: false,
       reason: "runc restore failed with exit code 1; Unexpected EOF; no file",
@@ -104,7 +117,7 @@ describe("the wrapper's outcome", () => {
   });
 
   it("is no success when it ends early", () => {
-    expect(parseOutcome("begin 1000\nsnapshot /s\n")).toMatchObject({
+    expect(parseOutcome("begin 10.00\nsnapshot /s\n")).toMatchObject({
       restored: false,
       reason: "the OCI runtime did not finish",
     });
