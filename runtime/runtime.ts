@@ -20,6 +20,7 @@ import type { Instance } from "./instance/instance.ts";
 import { instanceLabels } from "./instance/spec.ts";
 import { createPayoff } from "./snapshot/payoff-record.ts";
 import { RestoreSlots } from "./snapshot/restore-slots.ts";
+import type { Decision } from "./snapshot/decision.ts";
 import type { Snapshot, Snapshotter } from "./snapshot/snapshot.ts";
 import type { Store } from "./store/store.ts";
 
@@ -71,6 +72,11 @@ export interface Runtime extends ModelChanges {
   versions(modelId: string): readonly Version[];
   releases(modelId: string, options?: { limit?: number }): readonly Release[];
   instances(): readonly Instance[];
+  /**
+   * Every decision on an instance's way up, oldest first; for ended instances too. The ID may be its container's, or a
+   * unique beginning of either. @throws NotFoundError `instance_not_found`.
+   */
+  explain(instanceId: string): Promise<readonly Decision[]>;
   logs(instanceId: string, options: { lines: number; signal: AbortSignal }): Promise<string>;
   /** Lets the idle instances of a model go now. */
   scaleToZero(
@@ -193,6 +199,7 @@ function createPlatform(options: RuntimeOptions): Platform {
     snapshotter,
     restoreSlots: new RestoreSlots({ cpus: availableParallelism() }),
     instances: store.instances,
+    decisions: store.decisions,
     dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
     clock,
     payoff: createPayoff({ starts: store.starts, clock }),
@@ -278,7 +285,15 @@ function createReader(
   platform: Platform,
 ): Pick<
   Runtime,
-  "status" | "models" | "model" | "live" | "versions" | "releases" | "instances" | "logs"
+  | "status"
+  | "models"
+  | "model"
+  | "live"
+  | "versions"
+  | "releases"
+  | "instances"
+  | "explain"
+  | "logs"
 > {
   const { store, context, pools, deployments } = platform;
   const { engine, snapshotter } = context;
@@ -322,6 +337,13 @@ function createReader(
     releases(modelId, { limit = releasesLimitDefault } = {}) {
       assertModel(platform, modelId);
       return store.models.releases(modelId, limit);
+    },
+    async explain(instanceId) {
+      const decisions = await store.decisions.explain(instanceId);
+      if (decisions.length > 0) return decisions;
+      throw new NotFoundError("instance_not_found", `nothing is known of instance ${instanceId}`, {
+        hint: "`byom status` lists the instances; the oldest starts are forgotten first",
+      });
     },
     async logs(instanceId, { lines, signal }) {
       const instance = instances().find(({ id }) => id === instanceId);

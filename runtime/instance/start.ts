@@ -7,6 +7,7 @@ import type { Version } from "../deployment/version.ts";
 import type { ContainerSpec, Engine } from "../engine/engine.ts";
 import { StartError, type StartPhaseName } from "../errors.ts";
 import type { InstanceEvent } from "../events.ts";
+import type { DecisionLog } from "../snapshot/decision.ts";
 import type { RestoreSlot, RestoreSlots } from "../snapshot/restore-slots.ts";
 import type { Payoff, StartTime } from "../snapshot/payoff.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
@@ -25,6 +26,8 @@ export interface InstanceContext {
   /** Shared by all models of the host. */
   readonly restoreSlots: RestoreSlots;
   readonly instances: InstanceStore;
+  /** Every step of a start is told to it; it never fails one. */
+  readonly decisions: DecisionLog;
   readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly platformId: string;
@@ -123,6 +126,7 @@ class StartAttempt {
     let origin: string | undefined;
     if (snapshot.snapshot !== undefined) {
       this.#tried = snapshot.snapshot;
+      this.#decide("snapshot-found", "a snapshot of the same key is available");
       const slot = await this.#waitForSlot(snapshot.snapshot);
       const restored = await this.#restore(spec, snapshot.snapshot, slot).finally(slot.release);
       origin = restored.origin;
@@ -130,6 +134,7 @@ class StartAttempt {
       if (restored.isRestored) return this.#ready("restored", restored.origin, startedAt, reasons);
     }
     this.#mode = "cold";
+    if (origin === undefined) this.#decide("cold", `a cold start: ${joinReasons(reasons)}`);
     origin ??= await this.#startCold(spec);
     return this.#ready("cold", origin, startedAt, reasons);
   }
@@ -240,8 +245,10 @@ class StartAttempt {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(restoreTimeoutMs)]);
     try {
       await snapshotter.prepareRestore({ containerId, snapshot }, { signal });
+      this.#decide("marker-written", `the OCI runtime is told to restore ${containerId}`);
       await this.#measure("engine-start", () => engine.start(containerId, { signal }));
       const outcome = await snapshotter.outcome(containerId);
+      await this.#context.decisions.collect(this.instanceId, containerId);
       this.#phases.push(...outcome.phases);
       if (!outcome.restored) {
         const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
@@ -256,8 +263,10 @@ class StartAttempt {
       this.#phases.push(
         ...(await snapshotter.prove({ containerId, address, snapshot }, { signal })),
       );
+      this.#decide("proved", "helpers, hooks and the recorded example answered as they must");
       return { isRestored: true, origin };
     } catch (error) {
+      await this.#context.decisions.collect(this.instanceId, containerId);
       this.#signal.throwIfAborted();
       if (this.#phase === "setup") throw error;
       const reason = await this.#quarantine(snapshot, messageOf(error));
@@ -270,6 +279,7 @@ class StartAttempt {
     const { snapshotter, emit } = this.#context;
     await snapshotter.quarantine(snapshot, reason).catch(() => {});
     emit({ ...this.subject, type: "snapshot-quarantine", snapshotId: snapshot.id, reason });
+    this.#decide("quarantined", reason);
     return `snapshot failed: ${reason}`;
   }
 
@@ -293,7 +303,7 @@ class StartAttempt {
     startedAt: number,
     reasons: readonly (string | undefined)[],
   ): ReadyInstance {
-    const reason = reasons.filter((part) => part !== undefined).join("; ");
+    const reason = joinReasons(reasons);
     const start = {
       mode,
       ...(reason === "" ? {} : { reason }),
@@ -306,6 +316,11 @@ class StartAttempt {
     this.#context.instances.put({ ...facts, state: "ready", containerId, start });
     this.#context.emit({ ...this.subject, type: "instance-ready", start });
     return { ...facts, state: "ready", containerId, origin, start };
+  }
+
+  #decide(what: string, text: string): void {
+    const tried = this.#tried === undefined ? {} : { snapshotId: this.#tried.id };
+    this.#context.decisions.add(this.instanceId, { by: "platform", what, text, ...tried });
   }
 
   #record(state: "created" | "starting"): void {
@@ -337,6 +352,10 @@ class StartAttempt {
     const mode = this.#mode;
     this.#request.onStep?.(mode === undefined ? { step } : { mode, step });
   }
+}
+
+function joinReasons(reasons: readonly (string | undefined)[]): string {
+  return reasons.filter((part) => part !== undefined).join("; ");
 }
 
 function messageOf(error: unknown): string {

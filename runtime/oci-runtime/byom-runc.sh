@@ -20,8 +20,10 @@ PATH=@path@:$PATH
 export PATH
 thp=@hugePagesDirectory@
 
-now() {
-  date +%s%3N
+# Writes a line with the time of /proc/uptime: seconds with two decimals, without starting a program.
+say_when() {
+  read -r uptime _ </proc/uptime
+  printf '%s %s\n' "$1" "$uptime" >>"$outcome"
 }
 
 # Prints the value of a setting file such as `always [madvise] never`.
@@ -108,11 +110,11 @@ restore() {
   done
   root=$(root_of "$bundle") || { reason='the bundle names no root directory'; return 1; }
   apply_files "$snapshot" "$root" || { reason='the changed files of the snapshot do not unpack'; return 1; }
-  printf 'files %s\n' "$(now)" >>"$outcome"
+  say_when files
   huge_pages_begin
   "$runc" "$@"
   code=$?
-  printf 'restore %s\n' "$(now)" >>"$outcome"
+  say_when restore
   huge_pages_end
   [ "$code" = 0 ] && return 0
   reason="runc restore failed with exit code $code"
@@ -165,7 +167,9 @@ mkdir -p "$state/restored" "$state/outcome" "$work"
 wish=
 { read -r snapshot; read -r wish; } <"$marker"
 rm -f "$marker" "$restored"
-printf 'begin %s\nsnapshot %s\n' "$(now)" "$snapshot" >"$outcome"
+: >"$outcome"
+say_when begin
+printf 'snapshot %s\n' "$snapshot" >>"$outcome"
 if [ ! -d "$snapshot/images" ]; then
   reason='the snapshot is gone'
 elif restore "$@"; then
@@ -186,5 +190,6 @@ for argument in "$@"; do
   previous=$argument
 done
 "$runc" ${root_arguments:+--root "$root_arguments"} delete --force "$id" </dev/null >/dev/null 2>&1
-printf 'result cold\ncold %s\n' "$(now)" >>"$outcome"
+printf 'result cold\n' >>"$outcome"
+say_when cold
 exec "$runc" "$@"

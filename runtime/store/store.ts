@@ -2,6 +2,10 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 
+import { systemClock } from "../clock.ts";
+import { ociRuntimeStateDirectory } from "../oci-runtime/wrapper.ts";
+import type { DecisionLog } from "../snapshot/decision.ts";
+import { openDecisionLog } from "../snapshot/decision-log.ts";
 import { openDatabase } from "./database.ts";
 import { createInstanceStore, type InstanceStore } from "./instances.ts";
 import { createKeyStore, type KeyStore } from "./keys.ts";
@@ -11,7 +15,7 @@ import { createModelStore, type ModelStore } from "./models.ts";
 import { createPredictionStore, type StoredPredictions } from "./predictions.ts";
 import { createStartStore, type StartStore } from "./starts.ts";
 
-/** Everything of the platform that outlives its process, in one file. */
+/** Everything of the platform that outlives its process. */
 export interface Store {
   /** Random, made with the data directory; labels the platform's containers. */
   readonly platformId: string;
@@ -19,6 +23,8 @@ export interface Store {
   readonly instances: InstanceStore;
   readonly keys: KeyStore;
   readonly predictions: StoredPredictions;
+  /** What was decided for each instance; in a file of its own beside the database. */
+  readonly decisions: DecisionLog;
   readonly starts: StartStore;
   readonly settings: {
     get(name: string): string | undefined;
@@ -39,6 +45,8 @@ export function openStore(options: {
   readonly dataDirectory: string;
   /** Of this process, for the message that another one gets. */
   readonly pid?: number;
+  /** The OCI runtime wrapper's, as installed. Default: `/run/byom`. */
+  readonly stateDirectory?: string;
 }): Store {
   const { dataDirectory } = options;
   mkdirSync(dataDirectory, { recursive: true, mode: directoryMode });
@@ -61,6 +69,11 @@ export function openStore(options: {
       instances: createInstanceStore(database),
       keys: createKeyStore(database),
       predictions: createPredictionStore(database),
+      decisions: openDecisionLog({
+        path: path.join(dataDirectory, "decisions.jsonl"),
+        clock: systemClock,
+        stateDirectory: options.stateDirectory ?? ociRuntimeStateDirectory,
+      }),
       starts: createStartStore(database),
       settings,
       close() {

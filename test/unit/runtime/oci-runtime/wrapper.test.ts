@@ -94,7 +94,7 @@ describe("a restore", () => {
     expect(run("--root", "/r", "start", id).status).toBe(0);
     expect(await calls()).toHaveLength(1);
     expect(await outcome()).toMatch(
-      /^begin \d{13}\nsnapshot .*\nfiles \d{13}\nhuge-pages on\nrestore \d{13}\nresult restored\n$/,
+      /^begin \d+\.\d\d\nsnapshot .*\nfiles \d+\.\d\d\nhuge-pages on\nrestore \d+\.\d\d\nresult restored\n$/,
     );
   });
 
