@@ -19,6 +19,7 @@ export type {
   Version,
   VersionSettings,
 } from "./deployment/version.ts";
+export { openGpuCheckpointer } from "./gpu/checkpointer.ts";
 export { createDockerEngine } from "./engine/docker.ts";
 export type { DockerEngineOptions } from "./engine/docker.ts";
 export type { Engine, EngineInfo } from "./engine/engine.ts";
