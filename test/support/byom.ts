@@ -34,12 +34,15 @@ export interface Started {
   seen(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
+/** `launcher` is put before the command, such as `nsenter …`; it must become byom, not start it as its child. */
 export async function createByom(
   environment: Readonly<Record<string, string>> = {},
+  options: { readonly launcher?: readonly string[] } = {},
 ): Promise<Byom> {
   const dataDirectory = await mkdtemp(join(tmpdir(), "byom-test-"));
   const start = (...args: readonly string[]): Started => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const command = [...(options.launcher ?? []), process.execPath, program, ...args];
+    const child = spawn(command[0] ?? "", command.slice(1), {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, BYOM_DATA_DIR: dataDirectory, NO_COLOR: "1", ...environment },
     });
