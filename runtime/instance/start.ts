@@ -10,10 +10,13 @@ import type { InstanceEvent } from "../events.ts";
 import type { DecisionLog } from "../snapshot/decision.ts";
 import type { RestoreSlot, RestoreSlots } from "../snapshot/restore-slots.ts";
 import type { Payoff, StartTime } from "../snapshot/payoff.ts";
+import type { SecretStore } from "../secrets/secret.ts";
+import type { InstanceIdentity } from "../snapshot/identity.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
 import type { InstanceStore } from "../store/instances.ts";
 import { chooseStart, type StartChoice, type StartWish } from "./choose.ts";
 import { diagnose } from "./diagnose.ts";
+import { instanceIdentity } from "./identify.ts";
 import type { ReadyInstance } from "./instance.ts";
 import { waitUntilReady } from "./readiness.ts";
 import { instanceSpec } from "./spec.ts";
@@ -23,6 +26,8 @@ export interface InstanceContext {
   readonly engine: Engine;
   readonly snapshotter: Snapshotter;
   readonly payoff: Payoff;
+  /** Absent: no instance has secrets. */
+  readonly secrets?: Pick<SecretStore, "values"> | undefined;
   /** Shared by all models of the host. */
   readonly restoreSlots: RestoreSlots;
   readonly instances: InstanceStore;
@@ -40,6 +45,8 @@ export interface StartRequest {
   readonly concurrency: number;
   /** How it must start, whatever would be chosen otherwise. */
   readonly wish?: StartWish | undefined;
+  /** Secrets that must not be in a snapshot are delivered later: this instance is to be captured first. */
+  readonly withholdsSecrets?: boolean | undefined;
   readonly signal: AbortSignal;
   /** Why the caller could not use a faster way, such as a resume that failed. */
   readonly reason?: string | undefined;
@@ -215,7 +222,33 @@ class StartAttempt {
     await this.#measure("engine-start", () =>
       this.#context.engine.start(containerId, { signal: this.#signal }),
     );
-    return await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
+    return await this.#setUp(containerId);
+  }
+
+  /** It learns who it is while Python starts, so that setup() can read it. */
+  async #setUp(containerId: string): Promise<string> {
+    return await this.#measure("setup", async () => {
+      const identity = this.#identity(containerId, "cold");
+      await this.#context.snapshotter.introduce(
+        { containerId, identity },
+        { signal: this.#signal },
+      );
+      return await this.#waitUntilReady(this.#signal);
+    });
+  }
+
+  #identity(containerId: string, start: InstanceIdentity["start"]): InstanceIdentity {
+    const { clock, secrets } = this.#context;
+    const { version, withholdsSecrets } = this.#request;
+    return instanceIdentity({
+      version,
+      instanceId: this.instanceId,
+      containerId,
+      start,
+      startedAtMs: clock.now(),
+      secrets,
+      withholdsSecrets: start === "cold" && withholdsSecrets,
+    });
   }
 
   /** The wait is a phase only where there was one. */
@@ -254,14 +287,14 @@ class StartAttempt {
         const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
         this.#mode = "cold";
         slot.release();
-        const origin = await this.#measure("setup", () => this.#waitUntilReady(this.#signal));
-        return { isRestored: false, origin, reason };
+        return { isRestored: false, origin: await this.#setUp(containerId), reason };
       }
       const origin = await this.#measure("ready", () => this.#waitUntilReady(signal));
       const address = new URL(origin).host;
       this.#tell("prove");
+      const identity = this.#identity(containerId, "restored");
       this.#phases.push(
-        ...(await snapshotter.prove({ containerId, address, snapshot }, { signal })),
+        ...(await snapshotter.prove({ containerId, address, snapshot, identity }, { signal })),
       );
       this.#decide("proved", "helpers, hooks and the recorded example answered as they must");
       return { isRestored: true, origin };

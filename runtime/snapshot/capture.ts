@@ -6,7 +6,8 @@ import { SnapshotError } from "../errors.ts";
 import { recordFiles } from "./digests.ts";
 import type { StoredSnapshot } from "./directory.ts";
 import { dumpContainer, type RuncPaths } from "./dump.ts";
-import { askHelpers, assertAllSucceeded, prepareTimeoutMs } from "./helper.ts";
+import { askHelpers, assertAllSucceeded, prepareTimeoutMs, restoredTimeoutMs } from "./helper.ts";
+import { withoutIdentity } from "./identity-files.ts";
 import {
   memoryToDumpBytes,
   outsideConnections,
@@ -61,7 +62,9 @@ export async function captureInto(
   assertAllAnswer(processes, helperPids);
   await assertRoom(directory, await memoryToDumpBytes(processes));
   await waitUntilUnconnected(initPid, clock, signal);
-  await dumpContainer({ directory, containerId: input.containerId, initPid, paths });
+  const { containerId } = input;
+  await withoutIdentity(initPid, () => dumpContainer({ directory, containerId, initPid, paths }));
+  await letGo(initPid, signal);
   signal.throwIfAborted();
   await rm(join(directory, "work"), { recursive: true, force: true });
   await rm(join(directory, "container"), { force: true });
@@ -79,6 +82,12 @@ export async function captureInto(
     files,
     helperPids,
   };
+}
+
+/** The original lets go of what its helpers remembered for the clones; one that does not answer keeps it. */
+async function letGo(initPid: number, signal: AbortSignal): Promise<void> {
+  const options = { timeoutMs: restoredTimeoutMs, signal };
+  await askHelpers(initPid, { do: "captured" }, options).catch(() => {});
 }
 
 /**

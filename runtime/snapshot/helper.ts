@@ -5,36 +5,42 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { SnapshotError } from "../errors.ts";
+import type { InstanceIdentity } from "./identity.ts";
 
 /** What the Python helper in the container answers; see builder/python-helper/byom/_requests.py. */
 export interface HelperReply {
   readonly ok: boolean;
   readonly pid: number;
+  /** As the process sees it; a helper of an image built earlier does not say it. */
+  readonly hostname?: string | undefined;
   /** What was reseeded or trimmed. */
   readonly did: readonly string[];
   readonly hooks: readonly { readonly name: string; readonly ms: number }[];
   readonly errors: readonly string[];
+  /** Connections to outside that it closed before the capture, such as `10.0.0.5:5432`. */
+  readonly closed?: readonly string[] | undefined;
 }
 
 const replySchema: z.ZodType<HelperReply> = z.object({
   ok: z.boolean(),
   pid: z.number().int(),
+  hostname: z.string().optional(),
   did: z.array(z.string()),
   hooks: z.array(z.object({ name: z.string(), ms: z.number() })),
   errors: z.array(z.string()),
+  closed: z.array(z.string()).optional(),
 });
 
 export type HelperRequest =
-  | { readonly do: "ping" | "prepare" }
-  | {
-      readonly do: "restored";
-      readonly instance: { readonly id: string; readonly containerId: string };
-    };
+  | { readonly do: "ping" | "prepare" | "captured" }
+  | { readonly do: "restored"; readonly instance: Omit<InstanceIdentity, "secrets"> };
 
 /** AWS SnapStart grants its restore hooks ten seconds too. */
 export const restoredTimeoutMs = 10_000;
 /** Before a capture there is time: a hook may drop gigabytes of caches. */
 export const prepareTimeoutMs = 60_000;
+/** The helper gives up on a hook this much earlier, and names it. */
+const answerMs = 500;
 /** A reply lists hooks and errors; more than this is a fault. */
 const replyLengthMax = 1 << 20;
 
@@ -80,7 +86,7 @@ async function askOne(
   try {
     const line = await exchange(
       path,
-      `${JSON.stringify(request)}\n`,
+      `${JSON.stringify({ ...request, timeoutMs: options.timeoutMs - answerMs })}\n`,
       AbortSignal.any([options.signal, timeout]),
     );
     return replySchema.parse(JSON.parse(line));

@@ -1,6 +1,7 @@
 import type { ContainerSpec } from "../engine/engine.ts";
 import type { GpuSuspension } from "../gpu/gpu.ts";
 import type { SnapshotFacts } from "./facts.ts";
+import type { InstanceIdentity } from "./identity.ts";
 
 /** The memory image of a warmed-up instance and its changed files. A cache entry, never the truth. */
 export interface Snapshot {
@@ -95,11 +96,27 @@ export interface Snapshotter {
   outcome(
     containerId: string,
   ): Promise<{ restored: boolean; reason?: string; phases: readonly StartPhase[] }>;
-  /** Reseeds generators in every Python process, runs after_restore hooks, replays the warm-up. Rejects on mismatch. */
+  /**
+   * Gives a restored instance its identity, host name and secrets, reseeds generators in every Python process, runs
+   * after_restore hooks, replays the warm-up. Rejects on mismatch.
+   */
   prove(
-    input: { containerId: string; address: string; snapshot: Snapshot },
+    input: {
+      containerId: string;
+      address: string;
+      snapshot: Snapshot;
+      identity: InstanceIdentity;
+    },
     options: { signal: AbortSignal },
   ): Promise<readonly StartPhase[]>;
+  /**
+   * Tells a container that came up cold who it is, by the same files; again when secrets were withheld before.
+   * Rejects only when there are secrets and they cannot be delivered.
+   */
+  introduce(
+    input: { containerId: string; identity: InstanceIdentity },
+    options: { signal: AbortSignal },
+  ): Promise<void>;
   quarantine(snapshot: Snapshot, reason: string): Promise<void>;
   list(): Promise<readonly Snapshot[]>;
   remove(snapshotId: string): Promise<void>;

@@ -16,15 +16,13 @@ import { captureInto } from "./capture.ts";
 import { findDamage } from "./digests.ts";
 import { SnapshotDirectory, type StoredSnapshot } from "./directory.ts";
 import { thaw, type RuncPaths } from "./dump.ts";
-import { askHelpers, assertAllSucceeded, restoredTimeoutMs } from "./helper.ts";
 import { compatibilityKey, explainDifference, keyIdentity } from "./key.ts";
 import { parseOutcome, type Outcome } from "./outcome.ts";
 import { PageSizeChoice } from "./page-size.ts";
-import { readInitPid } from "./processes.ts";
+import { introduceInstance, proveInstance } from "./prove.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { CompatibilityKey, Snapshot, Snapshotter, StartPhase, WarmUp } from "./snapshot.ts";
 import { readRestoreLog } from "./restore-log.ts";
-import { replayWarmUp } from "./warm-up.ts";
 
 export interface SnapshotterOptions {
   readonly engine: EngineInfo;
@@ -197,33 +195,20 @@ class HostSnapshotter implements Snapshotter {
   }
 
   async prove(
-    input: { containerId: string; address: string; snapshot: Snapshot },
+    input: Parameters<Snapshotter["prove"]>[0],
     { signal }: { signal: AbortSignal },
   ): Promise<readonly StartPhase[]> {
     const { clock, directory, paths } = this.#context;
-    const { containerId, address, snapshot } = input;
-    const startedAt = clock.monotonicMs();
-    const initPid = await readInitPid(paths.runcRoot, containerId);
-    if (initPid === undefined) {
-      throw new SnapshotError("snapshot_helper_failed", "the restored container does not run");
-    }
-    const instance = { id: containerId.slice(0, 12), containerId };
-    const options = { timeoutMs: restoredTimeoutMs, signal };
-    const replies = await askHelpers(initPid, { do: "restored", instance }, options);
-    const expected = (await directory.read(snapshot.id))?.helperPids ?? [];
-    const silent = expected.filter((pid) => !replies.some((reply) => reply.pid === pid));
-    if (silent.length > 0 || replies.length === 0) {
-      throw new SnapshotError(
-        "snapshot_helper_failed",
-        `Python processes did not answer after the restore: ${silent.join(", ")}`,
-      );
-    }
-    assertAllSucceeded(replies, "after_restore");
-    const hooksAt = clock.monotonicMs();
-    const hooks: StartPhase = { name: "hooks", ms: hooksAt - startedAt };
-    if (snapshot.warmUp === undefined) return [hooks];
-    await replayWarmUp(address, snapshot.warmUp, signal);
-    return [hooks, { name: "warm-up", ms: clock.monotonicMs() - hooksAt }];
+    const helperPids = (await directory.read(input.snapshot.id))?.helperPids ?? [];
+    const { runcRoot } = paths;
+    return await proveInstance({ ...input, helperPids }, { runcRoot, clock, signal });
+  }
+
+  async introduce(
+    input: Parameters<Snapshotter["introduce"]>[0],
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    await introduceInstance(input, { runcRoot: this.#context.paths.runcRoot, signal });
   }
 
   async quarantine(snapshot: Snapshot, reason: string): Promise<void> {

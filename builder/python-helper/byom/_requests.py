@@ -1,30 +1,35 @@
 """One request, one answer, each a line of JSON. Runs in the listener's thread of ``_start.py``.
 
-``{"do":"ping"}``, ``{"do":"prepare"}`` before a capture, ``{"do":"restored","instance":{…}}`` after a restore.
-An answer is ``{"ok":true,"pid":…,"did":[…],"hooks":[…],"errors":[…]}``; ``ok`` is false when a step failed.
+``{"do":"ping"}``; ``{"do":"prepare"}`` before a capture and ``{"do":"captured"}`` after it, in the original;
+``{"do":"restored","instance":{…}}`` after a restore. Both that run hooks take ``timeoutMs``.
+An answer is ``{"ok":true,"pid":…,"hostname":…,"did":[…],"hooks":[…],"errors":[…],"closed":[…]}``; ``ok`` is false
+when a step failed, ``closed`` names the connections that the process had open to outside.
 """
 
 import os
 import sys
 import time
 
-import byom
 from byom import _reseed
 
-_request_bytes_max = 1 << 20  # instance facts are some hundred bytes
-_predictor = None  # a weak reference, found before the capture so that a restore need not search
+_request_bytes_max = 1 << 20  # instance facts and an environment are some kilobytes
+_prepared_at = None  # seconds since the epoch, in the memory of every clone
+_closed = []
 
 
 def answer(connection):
     import json
+
+    from byom import _hooks
 
     try:
         line = _read_line(connection)
         try:
             reply = _perform(json.loads(line.decode("utf-8")))
         except BaseException as error:
-            reply = {"ok": False, "did": [], "hooks": [], "errors": [_describe(error)]}
+            reply = _reply([], errors=[_hooks.describe(error)])
         reply["pid"] = os.getpid()
+        reply["hostname"] = os.uname().nodename
         connection.sendall(json.dumps(reply).encode("utf-8") + b"\n")
     finally:
         connection.close()
@@ -45,109 +50,62 @@ def _read_line(connection):
 def _perform(request):
     todo = request.get("do")
     if todo == "ping":
-        return {"ok": True, "did": ["ping"], "hooks": [], "errors": []}
+        return _reply(["ping"])
     if todo == "prepare":
-        return _prepare()
+        return _prepare(request.get("timeoutMs"))
+    if todo == "captured":
+        _reseed.forget()
+        return _reply(["forget"])
     if todo == "restored":
-        return _restored(request.get("instance") or {})
+        return _restored(dict(request.get("instance") or {}), request.get("timeoutMs"))
     raise ValueError("unknown request %r" % (todo,))
 
 
-def _prepare():
+def _reply(did, hooks=(), errors=(), closed=()):
+    return {"ok": not errors, "did": did, "hooks": list(hooks), "errors": list(errors), "closed": list(closed)}
+
+
+def _prepare(timeout_ms):
+    global _prepared_at, _closed
     import gc
 
-    hooks = [(_name(hook), hook) for hook in reversed(byom._before_snapshot)]
-    predictor = _find_predictor()
-    if hasattr(predictor, "before_snapshot"):
-        hooks.insert(0, ("predictor.before_snapshot", predictor.before_snapshot))
-    ran, errors = _run(hooks, {})
+    from byom import _connections, _hooks, _identity
+
+    ran, errors = _hooks.before_snapshot(timeout_ms)
+    _identity.remember()
+    _closed = _connections.close_outside() if not errors else []
+    if _closed:
+        _tell(
+            "byom: closed for the snapshot: %s. Connect when it is needed, or in an after_restore hook." % ", ".join(_closed)
+        )
     did = ["gc"]
     gc.collect()
+    _reseed.find()
     if _trim_allocator():
         did.append("malloc_trim")
-    return {"ok": not errors, "did": did, "hooks": ran, "errors": errors}
+    _prepared_at = time.time()
+    return _reply(did, ran, errors, _closed)
 
 
-def _restored(instance):
-    did, errors = _reseed.reseed_all()
-    hooks = [(_name(hook), hook) for hook in byom._after_restore]
-    predictor = _predictor() if _predictor is not None else None
-    if hasattr(predictor, "after_restore"):
-        hooks.append(("predictor.after_restore", predictor.after_restore))
-    ran, hook_errors = _run(hooks, instance)
-    errors.extend(hook_errors)
-    return {"ok": not errors, "did": did, "hooks": ran, "errors": errors}
+def _restored(instance, timeout_ms):
+    from byom import _hooks, _identity
+
+    # First, because what follows may look up names, read the clock or draw numbers.
+    did = _identity.adopt(instance)
+    reseeded, errors = _reseed.reseed_all()
+    if _prepared_at is not None:
+        instance["asleepSeconds"] = max(0.0, round(time.time() - _prepared_at, 3))
+    instance["closedConnections"] = list(_closed)
+    ran, hook_errors = _hooks.after_restore(instance, timeout_ms)
+    return _reply(did + reseeded, ran, errors + hook_errors)
 
 
-def _run(hooks, instance):
-    """Runs every hook, also after one failed: the host decides what a failure means."""
-    ran, errors = [], []
-    for name, hook in hooks:
-        started = time.monotonic()
-        try:
-            result = hook(instance) if _takes_argument(hook) else hook()
-            if hasattr(result, "__await__"):
-                import asyncio
-
-                asyncio.run(_await(result))
-        except BaseException as error:
-            errors.append("%s: %s" % (name, _describe(error)))
-        ran.append({"name": name, "ms": round((time.monotonic() - started) * 1000, 1)})
-    return ran, errors
-
-
-async def _await(result):
-    return await result
-
-
-def _takes_argument(hook):
-    import inspect
-
+def _tell(line):
     try:
-        parameters = inspect.signature(hook).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return any(
-        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)
-        and p.default is p.empty
-        for p in parameters
-    )
-
-
-def _find_predictor():
-    """The object that the server calls, when its class has a hook. Searched only then: it is a walk over all objects."""
-    global _predictor
-    classes = tuple(
-        c for c in _predictor_classes() if hasattr(c, "before_snapshot") or hasattr(c, "after_restore")
-    )
-    if not classes:
-        return None
-    import gc
-    import weakref
-
-    for candidate in gc.get_objects():
-        if type(candidate) in classes:
-            try:
-                _predictor = weakref.ref(candidate)
-            except TypeError:  # __slots__ without __weakref__
-                _predictor = lambda: candidate  # noqa: E731
-            return candidate
-    return None
-
-
-def _predictor_classes():
-    """The classes that COG_PREDICT_TYPE_STUB and COG_TRAIN_TYPE_STUB name, wherever the server loaded them."""
-    found = []
-    for variable in ("COG_PREDICT_TYPE_STUB", "COG_TRAIN_TYPE_STUB"):
-        file, _, name = os.environ.get(variable, "").rpartition(":")
-        if not name:
-            continue
-        for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None) or ""
-            value = getattr(module, name, None) if os.path.basename(path) == os.path.basename(file) else None
-            if isinstance(value, type):
-                found.append(value)
-    return found
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except Exception:
+        pass
 
 
 def _trim_allocator():
@@ -159,11 +117,3 @@ def _trim_allocator():
         return True
     except Exception:
         return False
-
-
-def _name(hook):
-    return getattr(hook, "__qualname__", None) or repr(hook)
-
-
-def _describe(error):
-    return "%s: %s" % (type(error).__name__, error)

@@ -40,6 +40,7 @@ beforeAll(async () => {
       prepareRestore: refuse,
       outcome: refuse,
       prove: refuse,
+      introduce: () => Promise.resolve(),
       quarantine: refuse,
       list: () => Promise.resolve([]),
       remove: refuse,

@@ -37,6 +37,7 @@ const noSnapshots: Snapshotter = {
   prepareRestore: refuse,
   outcome: refuse,
   prove: refuse,
+  introduce: () => Promise.resolve(),
   quarantine: refuse,
   list: () => Promise.resolve([]),
   remove: refuse,

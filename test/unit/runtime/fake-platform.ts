@@ -13,6 +13,7 @@ import type {
   Snapshot,
   Snapshotter,
 } from "../../../runtime/snapshot/snapshot.ts";
+import type { InstanceIdentity } from "../../../runtime/snapshot/identity.ts";
 import { openStore, type Store } from "../../../runtime/store/store.ts";
 
 /** How a container of an image behaves, chosen by the image's name. */
@@ -224,6 +225,8 @@ function describe(container: FakeContainer): ContainerState {
 export class FakeSnapshotter implements Snapshotter {
   readonly snapshots: Map<string, Snapshot> = new Map();
   readonly proofs: string[] = [];
+  /** Of every start, in order. */
+  readonly identities: InstanceIdentity[] = [];
   capability: Snapshotter["capability"] = { isAvailable: true, ociRuntime: "byom" };
   captureFailure: string | undefined;
   captureOutcome: Pick<Snapshot, "status" | "reason"> = { status: "available" };
@@ -303,10 +306,16 @@ export class FakeSnapshotter implements Snapshotter {
     });
   }
 
-  prove(input: { containerId: string }): ReturnType<Snapshotter["prove"]> {
+  prove(input: Parameters<Snapshotter["prove"]>[0]): ReturnType<Snapshotter["prove"]> {
+    this.identities.push(input.identity);
     if (this.proofFailure !== undefined) return Promise.reject(new Error(this.proofFailure));
     this.proofs.push(input.containerId);
     return Promise.resolve([{ name: "warm-up", ms: 1 }]);
+  }
+
+  introduce(input: Parameters<Snapshotter["introduce"]>[0]): Promise<void> {
+    this.identities.push(input.identity);
+    return Promise.resolve();
   }
 
   quarantine(snapshot: Snapshot, reason: string): Promise<void> {

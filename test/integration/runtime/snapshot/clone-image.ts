@@ -10,11 +10,14 @@ const helper = new URL("../../../../builder/python-helper/", import.meta.url);
 
 /** Shows of each clone what must be its own and what must be shared. */
 const predictor = `
-import os, random, socket, time, uuid
+import os, platform, random, socket, subprocess, time, uuid
+import byom
 import numpy
 from byom import after_restore, before_snapshot
 
 seen = []
+told = {}
+platform.node()  # remembered by the module
 
 @before_snapshot
 def before():
@@ -23,6 +26,7 @@ def before():
 @after_restore
 def after(instance):
     seen.append("after " + instance["id"])
+    told.update(instance, token=byom.secrets.get("TOKEN"))
 
 class Predictor:
     def setup(self):
@@ -41,8 +45,22 @@ class Predictor:
     def predict(self, do: str = "", host: str = "", port: int = 0) -> dict:
         if do == "connect":
             self.connection = socket.create_connection((host, port))
+        if do == "connect-elsewhere":
+            script = f"exec 3<>/dev/tcp/{host}/{port}; sleep 60"
+            self.child = subprocess.Popen(["bash", "-c", script])
         if do == "disconnect":
-            self.connection.close()
+            self.child.kill()
+            self.child.wait()
+        if do == "identity":
+            return {
+                "environment": byom.environment.get("MODE"),
+                "osEnvironment": os.environ.get("MODE"),
+                "token": byom.secrets.get("TOKEN"),
+                "instance": dict(byom.instance),
+                "hostnames": sorted({socket.gethostname(), platform.node(), os.environ["HOSTNAME"]}),
+                "resolves": socket.gethostbyname(socket.gethostname()),
+                "told": told,
+            }
         if do == "sum":
             return {"sum": sum(self.ballast[:100]) * 0 + 42}
         return {

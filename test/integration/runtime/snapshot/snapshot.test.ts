@@ -1,6 +1,6 @@
 // Capture and restore with a real Docker Engine, CRIU and coglet. If these fail, users get cold starts where they were
 // promised warm ones; or worse, clones that share their random numbers, lose files, or answer wrongly.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { createDockerEngine } from "../../../../runtime/engine/docker.ts";
 import type { ContainerSpec, Engine } from "../../../../runtime/engine/engine.ts";
+import type { InstanceIdentity } from "../../../../runtime/snapshot/identity.ts";
 import type {
   CompatibilityKey,
   Snapshot,
@@ -77,7 +78,7 @@ describe.skipIf(skipReason !== undefined)("snapshots", () => {
     const clones = await Promise.all([restore(snapshot), restore(snapshot), restore(snapshot)]);
     const answers = await Promise.all(clones.map((clone) => predict(clone)));
     for (const [index, answer] of answers.entries()) {
-      const id = clones[index]?.containerId.slice(0, 12);
+      const id = `i-${clones[index]?.containerId.slice(0, 12)}`;
       expect(answer).toMatchObject({
         seen: ["before", `after ${id}`],
         restores: 1,
@@ -145,9 +146,10 @@ describe.skipIf(skipReason !== undefined)("snapshots", () => {
     const { containerId } = await restored(snapshot);
     const wrong = { ...snapshot, warmUp: { ...warmUp, output: { sum: 41 } } };
     const running = await waitUntilReady(containerId);
-    await expect(snapshotter.prove({ ...running, snapshot: wrong }, { signal })).rejects.toThrow(
-      "answers the example differently",
-    );
+    const identity = identityOf(containerId);
+    await expect(
+      snapshotter.prove({ ...running, snapshot: wrong, identity }, { signal }),
+    ).rejects.toThrow("answers the example differently");
   });
 
   it("has none for another kernel or environment, and says what changed", async () => {
@@ -160,20 +162,88 @@ describe.skipIf(skipReason !== undefined)("snapshots", () => {
     });
   });
 
-  it("fails a capture with an open connection, names it, and leaves the container serving", async () => {
-    const server = createServer().listen(0, "0.0.0.0");
-    const { port } = await new Promise<{ port: number }>((resolve) => {
-      server.on("listening", () => resolve(server.address() as { port: number }));
+  it("tells every clone who it is: identity, host name, environment, secrets and how long it slept", async () => {
+    const clones = await Promise.all([restore(snapshot), restore(snapshot)]);
+    for (const { containerId, address } of clones) {
+      const answer = await predict({ containerId, address }, { do: "identity" });
+      const { environment, secrets, ...instance } = identityOf(containerId);
+      const { MODE: mode } = environment;
+      expect(answer).toMatchObject({
+        environment: mode,
+        osEnvironment: mode,
+        token: secrets["TOKEN"],
+        instance: { ...instance, startedAt: expect.any(String) },
+        hostnames: [containerId.slice(0, 12)],
+        resolves: address.replace(/:\d+$/, ""),
+        told: { id: instance.id, token: secrets["TOKEN"], closedConnections: [] },
+      });
+      const { told } = answer as { told: { asleepSeconds: number } };
+      expect(told.asleepSeconds).toBeGreaterThan(0);
+    }
+  });
+
+  it("keeps identity and secrets out of the snapshot, and gives them back to the captured instance", async () => {
+    const running = await start(spec());
+    const identity = { ...identityOf(running.containerId), secrets: { TOKEN: "taken-b6a1d0f3" } };
+    await snapshotter.introduce({ ...running, identity }, { signal });
+    const otherKey = { ...key, weightsDigest: "sha256:introduced" };
+    const made = await snapshotter.capture({ ...running, key: otherKey }, { signal });
+    expect(made).toMatchObject({ status: "available" });
+    const find = ["-rla", "taken-b6a1d0f3", path.join(directory, made.id)];
+    expect(spawnSync("grep", find, { encoding: "utf8" }).stdout).toBe("");
+    const archive = path.join(directory, made.id, "files.tar");
+    const files = execFileSync("tar", ["--list", `--file=${archive}`], { encoding: "utf8" });
+    expect(files).toContain("root/written");
+    expect(files).not.toContain("instance.json");
+    expect(await predict(running, { do: "identity" })).toMatchObject({
+      token: "taken-b6a1d0f3",
+      instance: { id: identity.id },
+      told: {},
     });
+    await snapshotter.remove(made.id);
+  });
+
+  it("follows no link that the container laid in its way: nothing of the host is written", async () => {
+    const running = await start(spec());
+    const trap = await mkdtemp(path.join(tmpdir(), "byom-trap-"));
+    const lay = `rm -rf /run/byom && mkdir -p ${trap} && ln -s ${trap} /run/byom`;
+    execFileSync("docker", ["exec", running.containerId, "sh", "-c", lay]);
+    const identity = identityOf(running.containerId);
+    await expect(snapshotter.introduce({ ...running, identity }, { signal })).rejects.toThrow(
+      "identity cannot be written",
+    );
+    expect(await readdir(trap)).toEqual([]);
+    await rm(trap, { recursive: true });
+  });
+
+  it("closes what the model had open to outside, tells every clone, and the model lives on", async () => {
+    await using server = await listen();
     const running = await start(spec());
     const host = running.address.replace(/\d+:\d+$/, "1");
-    await predict(running, { do: "connect", host, port });
+    await predict(running, { do: "connect", host, port: server.port });
     const otherKey = { ...key, weightsDigest: "sha256:connected" };
+    const made = await snapshotter.capture({ ...running, key: otherKey, warmUp }, { signal });
+    expect(made).toMatchObject({ status: "available" });
+    expect(await engine.logs(running.containerId, { lines: 20, signal })).toContain(
+      `byom: closed for the snapshot: ${host}:${server.port}.`,
+    );
+    const clone = await restore(made);
+    const answer = await predict(clone, { do: "identity" });
+    expect(answer).toMatchObject({ told: { closedConnections: [`${host}:${server.port}`] } });
+    await snapshotter.remove(made.id);
+  });
+
+  it("fails a capture with an open connection of another program, and names it", async () => {
+    await using server = await listen();
+    const running = await start(spec());
+    const host = running.address.replace(/\d+:\d+$/, "1");
+    await predict(running, { do: "connect-elsewhere", host, port: server.port });
+    const otherKey = { ...key, weightsDigest: "sha256:connected-elsewhere" };
+    await server.connected;
     const failed = await snapshotter.capture({ ...running, key: otherKey }, { signal });
     expect(failed).toMatchObject({ status: "failed", sizeBytes: 0 });
-    expect(failed.reason).toContain(`open connections: ${host}:${port}`);
+    expect(failed.reason).toContain(`open connections: ${host}:${server.port}`);
     expect(await predict(running, { do: "disconnect" })).toMatchObject({ seen: ["before"] });
-    server.close();
   });
 
   it("does not capture an image without the helper, whose clones would be alike", async () => {
@@ -282,9 +352,39 @@ async function restored(snapshot: Snapshot): Promise<{ containerId: string }> {
 async function restore(snapshot: Snapshot): Promise<Running> {
   const { containerId } = await restored(snapshot);
   const running = await waitUntilReady(containerId);
-  const phases = await snapshotter.prove({ ...running, snapshot }, { signal });
+  const identity = identityOf(containerId);
+  const phases = await snapshotter.prove({ ...running, snapshot, identity }, { signal });
   expect(phases.map((phase) => phase.name)).toEqual(["hooks", "warm-up"]);
   return running;
+}
+
+/** A server on the host that a container can reach. */
+async function listen(): Promise<AsyncDisposable & { port: number; connected: Promise<void> }> {
+  const server = createServer((socket) => socket.on("error", () => {})).listen(0, "0.0.0.0");
+  const connected = new Promise<void>((resolve) => server.on("connection", () => resolve()));
+  await new Promise((resolve) => server.on("listening", resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    port,
+    connected,
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function identityOf(containerId: string): InstanceIdentity {
+  return {
+    id: `i-${containerId.slice(0, 12)}`,
+    containerId,
+    modelId: "test/clone",
+    version: 1,
+    hostname: containerId.slice(0, 12),
+    start: "restored",
+    startedAt: new Date().toISOString(),
+    environment: { MODE: `of ${containerId.slice(0, 12)}` },
+    secrets: { TOKEN: `token of ${containerId.slice(0, 12)}` },
+  };
 }
 
 async function waitUntilReady(containerId: string): Promise<Running> {

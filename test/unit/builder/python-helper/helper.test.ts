@@ -55,7 +55,7 @@ def first(): print("first", flush=True)
 @before_snapshot
 def second(): print("second", flush=True)
 @after_restore
-def third(instance): print("third", instance["id"], random.random(), uuid.uuid1().node, flush=True)
+def third(instance): print("third", instance["id"], instance["asleepSeconds"] < 60, random.random(), uuid.uuid1().node, flush=True)
 @after_restore
 async def fourth(): print("fourth", flush=True)
 `);
@@ -65,14 +65,14 @@ async def fourth(): print("fourth", flush=True)
     const restored = await ask(python, { do: "restored", instance: { id: "i-1" } });
     expect(restored).toMatchObject({
       ok: true,
-      did: ["random", "uuid", "ssl", "tempfile"],
+      did: ["environment", "platform", "resolver", "random", "uuid", "ssl", "tempfile", "libc"],
       hooks: [{ name: "third" }, { name: "fourth" }],
       errors: [],
     });
     const [a, b, third, fourth] = python.lines;
     expect([a, b, fourth]).toEqual(["second", "first", "fourth"]);
     // What random.seed(1) would have given, and the node that the snapshot remembered.
-    expect(third).toMatch(/^third i-1 /);
+    expect(third).toMatch(/^third i-1 True /);
     expect(third).not.toContain(" 0.13436424411240122 ");
     expect(third).not.toMatch(/ 5$/);
   });
@@ -105,7 +105,10 @@ def broken(): raise ValueError("no route")
 def fine(): print("fine", flush=True)
 `);
     const reply = await ask(python, { do: "restored", instance: {} });
-    expect(reply).toMatchObject({ ok: false, errors: ["broken: ValueError: no route"] });
+    expect(reply).toMatchObject({
+      ok: false,
+      errors: ["broken: ValueError: no route < <string>:5 in broken"],
+    });
     expect(python.lines).toEqual(["fine"]);
   });
 
