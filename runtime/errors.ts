@@ -107,7 +107,8 @@ export class NotFoundError extends Error {
     | "version_not_found"
     | "instance_not_found"
     | "snapshot_not_found"
-    | "key_not_found";
+    | "key_not_found"
+    | "secret_not_found";
   readonly hint?: string;
 
   constructor(code: NotFoundError["code"], message: string, facts: ErrorFacts = {}) {
@@ -133,7 +134,11 @@ export class ConflictError extends Error {
 /** The data directory cannot be used: another platform holds it, or a newer byom wrote it. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
-  readonly code: "data_directory_locked" | "database_too_new" | "database_corrupt";
+  readonly code:
+    | "data_directory_locked"
+    | "database_too_new"
+    | "database_corrupt"
+    | "secrets_unreadable";
   readonly hint?: string;
   /** `data_directory_locked`: the process that holds it, where known. */
   readonly pid?: number;

@@ -18,6 +18,7 @@ import type { RuntimeEvent } from "./events.ts";
 import { adoptInstances } from "./instance/adopt.ts";
 import type { Instance } from "./instance/instance.ts";
 import { instanceLabels } from "./instance/spec.ts";
+import type { SecretStore } from "./secrets/secret.ts";
 import { createPayoff } from "./snapshot/payoff-record.ts";
 import { RestoreSlots } from "./snapshot/restore-slots.ts";
 import type { Decision } from "./snapshot/decision.ts";
@@ -85,6 +86,8 @@ export interface Runtime extends ModelChanges {
   ): Promise<void>;
   snapshots(): Promise<readonly Snapshot[]>;
   removeSnapshot(snapshotId: string): Promise<void>;
+  /** What models are given at run time; a change holds for instances that start after it. */
+  readonly secrets: Pick<SecretStore, "list" | "set" | "remove">;
   /** Turns new callers away, lets the running predictions finish, then stops the containers or leaves them running. */
   stop(options: { keepInstances: boolean }): Promise<void>;
   /** Stops and removes every container of this platform. */
@@ -144,6 +147,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       assertModel(platform, modelId);
       await pools.get(modelId)?.scaleToZero(tier, rest);
     },
+    secrets: store.secrets,
     snapshots: () => snapshotter.list(),
     async removeSnapshot(snapshotId) {
       const snapshots = await snapshotter.list();

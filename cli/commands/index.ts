@@ -205,6 +205,23 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./keys.ts")).keysRevoke,
   },
   {
+    name: "secrets list",
+    aliases: ["secrets"],
+    summary: "names of a model's secrets, never their values",
+    load: async () => (await import("./secrets.ts")).secretsList,
+  },
+  {
+    name: "secrets set",
+    summary: "give a model a token or password at run time, encrypted at rest and in no image",
+    load: async () => (await import("./secrets.ts")).secretsSet,
+  },
+  {
+    name: "secrets remove",
+    aliases: ["secrets rm"],
+    summary: "take a secret from a model",
+    load: async () => (await import("./secrets.ts")).secretsRemove,
+  },
+  {
     name: "spend",
     summary: "what was spent, by model, key, provider, day, or any metadata of the calls",
     load: async () => (await import("./spend.ts")).spend,

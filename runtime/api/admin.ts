@@ -7,6 +7,7 @@ import { modelRoutes } from "./model-routes.ts";
 import { openapiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { matchPath, type Route } from "./route.ts";
+import { secretRoutes } from "./secret-routes.ts";
 
 /**
  * Answers requests under `/api/v1/`. Resolves to false, with the response untouched, for any other path.
@@ -19,7 +20,7 @@ export type AdminApi = (
 ) => Promise<boolean>;
 
 const prefix = "/api/v1";
-const routes: readonly Route[] = [...modelRoutes, ...platformRoutes];
+const routes: readonly Route[] = [...modelRoutes, ...secretRoutes, ...platformRoutes];
 
 /** The platform's own HTTP API, for the command line, CI and the console. */
 export function createAdminApi(options: {

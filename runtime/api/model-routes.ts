@@ -135,7 +135,8 @@ async function scale(call: ApiCall): Promise<unknown> {
   return call.runtime.model(modelId);
 }
 
-function modelIdOf({ parameters }: ApiCall): string {
+/** `owner/name` of the path. @throws RequestError 400 */
+export function modelIdOf({ parameters }: ApiCall): string {
   const modelId = `${parameters["owner"]}/${parameters["name"]}`;
   if (modelIdPattern.test(modelId)) return modelId;
   throw new RequestError(

@@ -23,4 +23,6 @@ export interface SecretStore {
   list(modelId?: string): readonly Secret[];
   /** Values by name, of one scope or of both. */
   values(modelId: string, scope?: Secret["scope"]): Readonly<Record<string, string>>;
+  /** Differs when a value of scope `setup` does, and tells nothing of it without the platform's key; undefined: none. */
+  digest(modelId: string): string | undefined;
 }

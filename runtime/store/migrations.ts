@@ -111,6 +111,20 @@ const migrations: readonly string[] = [
     PRIMARY KEY (snapshot_id, model_id, version)
   ) STRICT;
   `,
+  // Secrets of models, sealed. They may be given before the model's first deploy, and go with it.
+  `
+  CREATE TABLE secrets (
+    model_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (scope IN ('run', 'setup')),
+    sealed BLOB NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (model_id, name)
+  ) STRICT;
+  CREATE TRIGGER secrets_go_with_model AFTER DELETE ON models BEGIN
+    DELETE FROM secrets WHERE model_id = OLD.id;
+  END;
+  `,
 ];
 
 /**

@@ -6,6 +6,9 @@ import { systemClock } from "../clock.ts";
 import { ociRuntimeStateDirectory } from "../oci-runtime/wrapper.ts";
 import type { DecisionLog } from "../snapshot/decision.ts";
 import { openDecisionLog } from "../snapshot/decision-log.ts";
+import { openSecretKey } from "../secrets/key-file.ts";
+import type { SecretStore } from "../secrets/secret.ts";
+import { createSecretStore } from "../secrets/store.ts";
 import { openDatabase } from "./database.ts";
 import { createInstanceStore, type InstanceStore } from "./instances.ts";
 import { createKeyStore, type KeyStore } from "./keys.ts";
@@ -26,6 +29,8 @@ export interface Store {
   /** What was decided for each instance; in a file of its own beside the database. */
   readonly decisions: DecisionLog;
   readonly starts: StartStore;
+  /** Sealed with a key in a file of its own, `secrets.key`, that is made with the first one. */
+  readonly secrets: SecretStore;
   readonly settings: {
     get(name: string): string | undefined;
     set(name: string, value: string): void;
@@ -75,6 +80,10 @@ export function openStore(options: {
         stateDirectory: options.stateDirectory ?? ociRuntimeStateDirectory,
       }),
       starts: createStartStore(database),
+      secrets: createSecretStore(database, {
+        key: openSecretKey(path.join(dataDirectory, "secrets.key")),
+        clock: systemClock,
+      }),
       settings,
       close() {
         database.close();
