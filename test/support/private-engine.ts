@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import Docker from "dockerode";
+import { execa } from "execa";
 
 import { renderWrapper } from "../../runtime/oci-runtime/wrapper.ts";
 import { findProgram } from "./registry.ts";
@@ -78,6 +79,7 @@ export async function startPrivateEngine(options: {
   const directory = mkdtempSync(join(tmpdir(), "byom-test-engine-"));
   const socket = join(directory, "docker.sock");
   const cgroupParent = `byom-test-${process.pid}-${Date.now().toString(36)}`;
+  await makeBridge();
   await writeSettings(directory, { cgroupParent, socket, ...options });
   const holder = await holdNamespace(directory);
   const launcher = ["nsenter", `--mount=/proc/${holder.pid}/ns/mnt`, "--"];
@@ -95,6 +97,7 @@ export async function startPrivateEngine(options: {
     await killAll(holder.pid ?? 0, cgroupParent);
     await stopProcess(holder, "SIGKILL");
     removeCgroups(cgroupParent);
+    await removeBridge();
     rmSync(directory, { recursive: true, force: true });
   };
   try {
@@ -135,6 +138,18 @@ async function removeNetworks(docker: Docker): Promise<void> {
   }
 }
 
+/** With `none` an engine removes the host's own docker0, and every other engine's builds fail. */
+const bridgeName = `byt${process.pid}`;
+
+async function makeBridge(): Promise<void> {
+  await removeBridge();
+  await execa("ip", ["link", "add", bridgeName, "type", "bridge"]);
+}
+
+async function removeBridge(): Promise<void> {
+  await execa("ip", ["link", "delete", bridgeName], { reject: false });
+}
+
 async function writeSettings(
   directory: string,
   options: {
@@ -162,7 +177,7 @@ async function writeSettings(
     "default-address-pools": [{ base: addressPool, size: 24 }],
     // Containers are called from the host, and call nobody: no rules, no NAT.
     iptables: false,
-    bridge: "none",
+    bridge: bridgeName,
     "live-restore": options.keepsContainers,
     "shutdown-timeout": 2,
   };
