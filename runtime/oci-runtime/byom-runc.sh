@@ -2,16 +2,29 @@
 # byom-runc: the OCI runtime that dockerd calls for byom's instances. It is runc, with one addition:
 # a container that has a restore marker comes up from a memory snapshot.
 #
-#   create ID  with STATE/restore/ID (the snapshot's directory; a second line `huge-pages` where they pay): put the snapshot's changed files into the
-#              bundle's root, then `runc restore` in place of `runc create`. When that fails: clean up and create, so
-#              that the container starts cold by itself, with the changed files in its root as after a restart.
-#              STATE/outcome/ID says what happened and when.
-#   start ID   of a restored container: nothing to do, it runs already.
-#   delete ID  forgets the container.
-#   all else   runc's.
+#   create ID   with STATE/restore/ID (the snapshot's directory; a second line `huge-pages` where they pay) and without
+#               STATE/outcome/ID: put the snapshot's changed files into the bundle's root, then `runc restore` in place
+#               of `runc create`. Whatever fails, hangs or is killed in it: remove what it left, take the changed files
+#               out of the root again, and create, once: the same container starts cold by itself.
+#   start ID    of a restored container: nothing to do, it runs already.
+#   delete ID   removes what an unfinished restore left, then the container, then forgets it.
+#   byom-sweep  removes what unfinished restores of killed wrappers left, in all containers.
+#   all else    runc's.
+#
+# STATE/outcome/ID is the log of the decisions on one container: lines `word value`. A word with a time
+# (`begin files criu restore cold`) has the seconds of /proc/uptime; the others happened with the line before.
+#
+# Who cleans what:
+#   the platform  writes the marker (and takes a former outcome away), reads the outcome and removes both after the start;
+#                 removes the container when the engine's start fails, which ends in `delete`; calls `byom-sweep` when it
+#                 opens its snapshots, so that what was killed together with the engine goes too.
+#   the wrapper   all else, in `create`, or if it was killed in that, in `delete` or the next `create`: runc, CRIU and
+#                 half-restored processes, cgroups, CRIU's bind mount of the root, huge pages, STATE/{restored,work}.
+#                 `delete` keeps the outcome of a restore that failed: nobody may have read it yet. `byom-sweep` removes
+#                 words that are older than an hour.
 #
 # Standard input, output and error are the container's own: nothing here may write to them.
-# POSIX sh with coreutils, GNU tar, findutils and util-linux: each interpreter started here costs every start its time.
+# POSIX sh with coreutils, GNU tar, findutils and util-linux: each program started here costs every start its time.
 
 runc=@runc@
 state=@state@
@@ -19,6 +32,8 @@ huge_pages=@hugePages@
 PATH=@path@:$PATH
 export PATH
 thp=@hugePagesDirectory@
+# A restore that takes longer than this many seconds hangs.
+restore_seconds_max=@restoreSeconds@
 
 # Writes a line with the time of /proc/uptime: seconds with two decimals, without starting a program.
 say_when() {
@@ -26,11 +41,11 @@ say_when() {
   printf '%s %s\n' "$1" "$uptime" >>"$outcome"
 }
 
-# Prints the value of a setting file such as `always [madvise] never`.
-selected() {
-  read -r words <"$1" || return 1
-  words=${words#*\[}
-  printf '%s' "${words%%\]*}"
+# Puts the chosen value of a setting file such as `always [madvise] never` into $selected.
+select_of() {
+  read -r selected <"$1" || return 1
+  selected=${selected#*\[}
+  selected=${selected%%\]*}
 }
 
 # Filling memory with 2 MiB pages is several times faster than with 4 KiB pages. The setting is the whole host's, so it
@@ -38,59 +53,157 @@ selected() {
 # killed are recognised by their process.
 huge_pages_begin() {
   [ "$huge_pages$wish" = 1huge-pages ] && [ -w "$thp/enabled" ] && [ -w "$thp/defrag" ] || return 0
-  (
-    flock 9
-    mkdir -p "$state/huge-pages/users"
-    if [ ! -s "$state/huge-pages/saved" ]; then
-      printf '%s %s\n' "$(selected "$thp/enabled")" "$(selected "$thp/defrag")" >"$state/huge-pages/saved"
-    fi
-    printf '%s\n' "$$" >"$state/huge-pages/users/$id"
-    echo always >"$thp/enabled"
-    echo always >"$thp/defrag"
-  ) 9>"$state/lock" 2>/dev/null
+  exec 9>"$state/lock"
+  flock 9
+  [ -d "$state/huge-pages/users" ] || mkdir -p "$state/huge-pages/users"
+  if [ ! -s "$state/huge-pages/saved" ]; then
+    select_of "$thp/enabled" && enabled=$selected && select_of "$thp/defrag" &&
+      printf '%s %s\n' "$enabled" "$selected" >"$state/huge-pages/saved"
+  fi
+  printf '%s\n' "$$" >"$state/huge-pages/users/$id"
+  echo always >"$thp/enabled"
+  echo always >"$thp/defrag"
+  exec 9>&-
   printf 'huge-pages on\n' >>"$outcome"
   return 0
 }
 
+# Without $id: gives the setting back if all users are dead.
 huge_pages_end() {
   [ -d "$state/huge-pages" ] || return 0
-  (
-    flock 9
+  exec 9>"$state/lock"
+  flock 9
+  in_use=
+  for user in "$state/huge-pages/users"/*; do
+    [ "$user" != "$state/huge-pages/users/$id" ] && read -r pid <"$user" && [ -d "/proc/$pid" ] && in_use=1
+  done
+  if [ -n "$in_use" ]; then
     rm -f "$state/huge-pages/users/$id"
-    for user in "$state/huge-pages/users"/*; do
-      [ -e "$user" ] || continue
-      read -r pid <"$user" && [ -d "/proc/$pid" ] && exit 0
-      rm -f "$user"
-    done
-    read -r enabled defrag <"$state/huge-pages/saved" || exit 0
+  elif read -r enabled defrag <"$state/huge-pages/saved"; then
     echo "$enabled" >"$thp/enabled"
     echo "$defrag" >"$thp/defrag"
     rm -rf "$state/huge-pages"
-  ) 9>"$state/lock" 2>/dev/null
+  fi
+  exec 9>&-
   return 0
 }
 
-# The bundle's root directory, absolute. config.json is one line; Docker names a path outside of the bundle.
-root_of() {
+# Puts the bundle's root directory into $root, absolute. config.json is one line; Docker names a path outside of the
+# bundle.
+find_root() {
   root=$(sed -n '1,/"root"/s/.*"root":{[^}]*"path":"\([^"]*\)".*/\1/p' "$1/config.json")
   case $root in
     '') return 1 ;;
-    /*) printf '%s' "$root" ;;
-    *) printf '%s' "$1/$root" ;;
+    /*) ;;
+    *) root=$1/$root ;;
   esac
 }
 
-# Puts the changed files of snapshot $1 into root $2. First what the container had deleted or replaced, parents first
+# Puts the changed files of snapshot $1 into $root. First what the container had deleted or replaced, parents first
 # (NUL-separated paths relative to the root); then what it had written. GNU tar strips a leading slash, refuses `..` and
 # replaces a symbolic link that stands where the archive has a directory, so nothing lands outside of the root.
 apply_files() {
+  [ -s "$1/removed" ] || [ -s "$1/files.tar" ] || return 0
+  : >"$work/applied"
   if [ -s "$1/removed" ]; then
     grep -zqE '^/|(^|/)\.\.(/|$)' "$1/removed" && return 1
-    (cd "$2" && xargs -0 rm -rf -- <"$1/removed") >>"$work/files.log" 2>&1 || return 1
+    cp "$1/removed" "$work/removed" || return 1
+    (cd "$root" && xargs -0 rm -rf -- <"$1/removed") >>"$work/files.log" 2>&1 || return 1
   fi
   [ -s "$1/files.tar" ] || return 0
-  tar --extract --file="$1/files.tar" --directory="$2" --numeric-owner --same-owner --same-permissions \
+  tar --extract --file="$1/files.tar" --directory="$root" --numeric-owner --same-owner --same-permissions \
     --xattrs --xattrs-include='*' </dev/null >>"$work/files.log" 2>&1
+}
+
+# Makes $root again what the image says, after changed files came into it: the lower layers of the overlay still have
+# it all. What lies in the upper directory of a container that never ran came from the snapshot. Everything goes through
+# the overlay itself; $work/removed has the paths that had been removed.
+undo_files() {
+  options=
+  while read -r _ _ _ _ point rest; do
+    case $point$rest in "$root"*' - overlay '*) [ "$point" != "$root" ] || options=${rest##* } ;; esac
+  done </proc/self/mountinfo
+  case $options in *lowerdir=*) ;; *) return 1 ;; esac
+  upper=${options##*upperdir=}
+  upper=${upper%%,*}
+  lower=${options##*lowerdir=}
+  lower=${lower%%,*}
+  view=$work/lower
+  # Docker shortens long lists to paths below its overlay2 directory.
+  cd "${upper%/*/*}" || return 1
+  case $lower in
+    *:*) mkdir -p "$view" && mount -t overlay -o "ro,lowerdir=$lower" overlay "$view" || return 1 ;;
+    *) view=$lower ;;
+  esac
+  (
+    [ -e "$work/removed" ] || : >"$work/removed"
+    cd "$upper" && find . -mindepth 1 -print0 >"$work/written" &&
+      find . -mindepth 1 ! -type d -print0 >"$work/files" &&
+      find . -mindepth 1 -depth -type d -print0 >"$work/directories" &&
+      cd "$root" && xargs -0r rm -rf -- <"$work/removed" && xargs -0r rm -f -- <"$work/files" || exit 1
+    xargs -0r rmdir --ignore-fail-on-non-empty -- <"$work/directories"
+    cd "$view" && copy_back "$work/removed" --recursion && copy_back "$work/written" --no-recursion
+  ) >>"$work/files.log" 2>&1
+  code=$?
+  cd /
+  [ "$view" = "$lower" ] || umount -l "$view"
+  return "$code"
+}
+
+# Copies those of the NUL-separated paths in file $1 that exist here into $root; $2 says whether with what is in them.
+copy_back() {
+  # shellcheck disable=SC2016
+  xargs -0r sh -c 'for path; do [ ! -e "$path" ] && [ ! -L "$path" ] || printf "%s\0" "$path"; done' - \
+    <"$1" >"$work/known" || return 1
+  [ -s "$work/known" ] || return 0
+  {
+    tar --create "$2" --null --verbatim-files-from --files-from="$work/known" --numeric-owner --xattrs \
+      --xattrs-exclude='trusted.*' || : >"$work/failed"
+  } | tar --extract --directory="$root" --numeric-owner --same-owner --same-permissions --xattrs \
+    --xattrs-include='*' && [ ! -e "$work/failed" ]
+}
+
+# Ends everything of an unfinished restore: runc (by its arguments), CRIU and what it has restored (they are in the
+# container's cgroups from the start), and removes the cgroups and the bind mount of the container's root. That must be
+# gone before `runc delete`, which would else delete the files in it. Kills again until nothing is left: a process may
+# have been forked meanwhile.
+end_restore() {
+  killed=
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    left=
+    for process in $(grep -lzxF -e "$work" /proc/[0-9]*/cmdline); do
+      process=${process#/proc/}
+      kill -9 "${process%/cmdline}" && left=1 killed=1
+    done
+    for cgroup in $(find /sys/fs/cgroup -depth -type d \
+      \( -name "$id" -o -name "*-$id.scope" -o -path "*[/-]$id[/.]*" \)); do
+      while read -r process; do
+        kill -9 "$process" && killed=1
+      done <"$cgroup/cgroup.procs"
+      [ ! -w "$cgroup/freezer.state" ] || echo THAWED >"$cgroup/freezer.state"
+      rmdir "$cgroup" || left=1
+    done
+    [ -n "$left" ] || break
+    sleep 0.05
+  done
+  for mount in "$runc_root/$id/criu-root" "$work/lower"; do
+    [ ! -d "$mount" ] || umount -l "$mount"
+  done
+  huge_pages_end
+  [ -z "$killed" ] || printf 'cleaned processes that were left\n' >>"$outcome"
+  return 0
+}
+
+# Removes what an unfinished restore left, but for the words about it.
+clean_up() {
+  end_restore
+  "$runc" --root "$runc_root" delete --force "$id" </dev/null >/dev/null
+  [ -e "$work/applied" ] && read -r root <"$work/root" || return 0
+  if undo_files; then
+    printf 'undone the changed files are out of the root again\n' >>"$outcome"
+  else
+    printf 'undone the changed files stay in the root, as after a restart\n' >>"$outcome"
+  fi
 }
 
 # $@: the arguments of `create`. The same words, with `create` replaced, are the arguments of `restore`.
@@ -108,47 +221,83 @@ restore() {
     fi
     previous=$argument
   done
-  root=$(root_of "$bundle") || { reason='the bundle names no root directory'; return 1; }
-  apply_files "$snapshot" "$root" || { reason='the changed files of the snapshot do not unpack'; return 1; }
+  find_root "$bundle" || { reason='the bundle names no root directory'; return 1; }
+  printf '%s\n%s\n' "$root" "$$" >"$work/root"
+  apply_files "$snapshot" || { reason='the changed files of the snapshot do not unpack'; return 1; }
   say_when files
   huge_pages_begin
-  "$runc" "$@"
+  say_when criu
+  timeout --foreground --signal=KILL "$restore_seconds_max" "$runc" "$@" 2>&3 3>&-
   code=$?
   say_when restore
+  [ "$code" = 0 ] || { reason=$(reason_of "$code"); return 1; }
   huge_pages_end
-  [ "$code" = 0 ] && return 0
-  reason="runc restore failed with exit code $code"
-  return 1
+}
+
+reason_of() {
+  case $1 in
+    137) printf 'runc restore was killed, or hung for %s seconds' "$restore_seconds_max" ;;
+    *) printf 'runc restore failed with exit code %s' "$1" ;;
+  esac
 }
 
 # Options before the command that take a value; see `runc --help`.
-command= skip=
+command= previous= runc_root=/run/runc
 for argument in "$@"; do
-  if [ -n "$skip" ]; then
-    skip=
-    continue
-  fi
-  case $argument in
-    --root | --log | --log-format | --criu | --rootless) skip=1 ;;
-    -*) ;;
+  case $previous in
+    --root) runc_root=$argument ;;
+    --log | --log-format | --criu | --rootless) ;;
     *)
-      command=$argument
-      break
+      case $argument in
+        -*) ;;
+        *)
+          command=$argument
+          break
+          ;;
+      esac
       ;;
   esac
+  previous=$argument
+  case $argument in --root=*) runc_root=${argument#--root=} ;; esac
 done
+
+name_files() {
+  marker=$state/restore/$id
+  restored=$state/restored/$id
+  outcome=$state/outcome/$id
+  work=$state/work/$id
+}
+
 case $command in
   create | start | delete) ;;
+  byom-sweep)
+    exec </dev/null >/dev/null 2>&1
+    for work in "$state"/work/*; do
+      id=${work##*/}
+      name_files
+      [ -e "$work/root" ] && [ ! -e "$restored" ] || continue
+      { read -r root; read -r pid; } <"$work/root"
+      grep -qzxF -e "$id" "/proc/$pid/cmdline" && continue
+      clean_up
+      rm -rf "$marker" "$work"
+    done
+    for word in $(find "$state/restore" "$state/restored" "$state/outcome" "$state/work" -mindepth 1 -maxdepth 1 \
+      -mmin +60); do
+      [ -d "$runc_root/${word##*/}" ] || rm -rf "$word"
+    done
+    id=
+    huge_pages_end
+    exit 0
+    ;;
   *) exec "$runc" "$@" ;;
 esac
 for id in "$@"; do :; done
 case $id in
   '' | .* | *[!A-Za-z0-9_.+-]*) exec "$runc" "$@" ;;
 esac
-marker=$state/restore/$id
-restored=$state/restored/$id
-outcome=$state/outcome/$id
-work=$state/work/$id
+# Docker's have 64 characters; a short one could be the name of a cgroup that is not the container's.
+[ "${#id}" -ge 32 ] || exec "$runc" "$@"
+name_files
 
 case $command in
   start)
@@ -156,17 +305,38 @@ case $command in
     exec "$runc" "$@"
     ;;
   delete)
-    rm -rf "$marker" "$restored" "$outcome" "$work"
-    exec "$runc" "$@"
+    exec 3>&2 2>/dev/null
+    if [ -e "$restored" ]; then
+      rm -rf "$marker" "$restored" "$outcome" "$work"
+    elif [ -e "$work/root" ]; then
+      clean_up
+      rm -rf "$marker" "$work"
+    elif [ -e "$marker" ] || [ -d "$work" ]; then
+      rm -rf "$marker" "$work"
+    fi
+    exec "$runc" "$@" 2>&3 3>&-
     ;;
 esac
 
-[ -s "$marker" ] || exec "$runc" "$@"
+if [ ! -s "$marker" ] || [ -e "$outcome" ]; then
+  [ -e "$work/root" ] || [ -e "$restored" ] || exec "$runc" "$@"
+fi
 umask 077
-mkdir -p "$state/restored" "$state/outcome" "$work"
+exec 3>&2 2>/dev/null
+if [ -e "$work/root" ]; then
+  # A wrapper was killed in a restore, and nobody has deleted the container.
+  [ -e "$restored" ] || clean_up
+  rm -rf "$work"
+fi
+[ ! -e "$restored" ] || rm -f "$restored"
+if [ ! -s "$marker" ] || [ -e "$outcome" ]; then
+  exec "$runc" "$@" 2>&3 3>&-
+fi
+for directory in "$state/restored" "$state/outcome" "$work"; do
+  [ -d "$directory" ] || mkdir -p "$directory"
+done
 wish=
 { read -r snapshot; read -r wish; } <"$marker"
-rm -f "$marker" "$restored"
 : >"$outcome"
 say_when begin
 printf 'snapshot %s\n' "$snapshot" >>"$outcome"
@@ -181,15 +351,10 @@ fi
   printf 'reason %s\n' "$reason"
   # What CRIU and tar said, one line each. That CRIU may not raise its own limit of open files harms nothing.
   grep -ahs 'Error' "$work/restore.log" | grep -v "Can't setup RLIMIT_NOFILE" | tail -n 4 | sed 's/^/detail /'
-  tail -qn 4 "$work/files.log" 2>/dev/null | sed 's/^/detail /'
+  tail -qn 4 "$work/files.log" | sed 's/^/detail /'
 } >>"$outcome"
-root_arguments=
-previous=
-for argument in "$@"; do
-  case $previous in --root) root_arguments=$argument ;; esac
-  previous=$argument
-done
-"$runc" ${root_arguments:+--root "$root_arguments"} delete --force "$id" </dev/null >/dev/null 2>&1
+clean_up
+rm -f "$work/root" "$work/applied"
 printf 'result cold\n' >>"$outcome"
 say_when cold
-exec "$runc" "$@"
+exec "$runc" "$@" 2>&3 3>&-

@@ -24,7 +24,12 @@ export interface WrapperOptions {
   readonly hugePages?: boolean;
   /** Default: the kernel's. */
   readonly hugePagesDirectory?: string;
+  /** After this time a restore hangs, and the container starts cold. Default: {@link restoreSecondsMax}. */
+  readonly restoreSecondsMax?: number;
 }
+
+/** Memory fills with a gigabyte or more per second; the rest of the platform's minute is for the cold start behind it. */
+const restoreSecondsMax = 40;
 
 /** Kernel: Documentation/admin-guide/mm/transhuge.rst. */
 const hugePagesDirectory = "/sys/kernel/mm/transparent_hugepage";
@@ -38,6 +43,7 @@ export async function renderWrapper(options: WrapperOptions): Promise<string> {
     hugePages: (options.hugePages ?? true) ? "1" : "0",
     hugePagesDirectory: quote(options.hugePagesDirectory ?? hugePagesDirectory),
     path: quote(options.criuDirectory),
+    restoreSeconds: String(options.restoreSecondsMax ?? restoreSecondsMax),
   };
   return template.replaceAll(
     /@(\w+)@/g,
@@ -45,12 +51,17 @@ export async function renderWrapper(options: WrapperOptions): Promise<string> {
   );
 }
 
-/** Files of the wrapper's protocol for one container. */
+/**
+ * Files of the wrapper's protocol for one container. The platform writes the marker and removes marker and outcome when
+ * the start has ended; all else is the wrapper's to remove, see the script's header.
+ */
 export interface WrapperFiles {
   /** Text of {@link restoreMarker}, written between create and start. */
   readonly marker: string;
-  /** Lines of `word value`, see the script. */
+  /** The wrapper's log: lines of `word value`, see the script. A restore is tried only while it is absent. */
   readonly outcome: string;
+  /** Exists while the container runs restored. */
+  readonly restored: string;
   /** CRIU's work directory with `restore.log`. */
   readonly work: string;
 }
@@ -68,6 +79,7 @@ export function wrapperFiles(stateDirectory: string, containerId: string): Wrapp
   return {
     marker: join(stateDirectory, "restore", containerId),
     outcome: join(stateDirectory, "outcome", containerId),
+    restored: join(stateDirectory, "restored", containerId),
     work: join(stateDirectory, "work", containerId),
   };
 }

@@ -94,7 +94,7 @@ describe("a restore", () => {
     expect(run("--root", "/r", "start", id).status).toBe(0);
     expect(await calls()).toHaveLength(1);
     expect(await outcome()).toMatch(
-      /^begin \d+\.\d\d\nsnapshot .*\nfiles \d+\.\d\d\nhuge-pages on\nrestore \d+\.\d\d\nresult restored\n$/,
+      /^begin \d+\.\d\d\nsnapshot .*\nfiles \d+\.\d\d\nhuge-pages on\ncriu \d+\.\d\d\nrestore \d+\.\d\d\nresult restored\n$/,
     );
   });
 
@@ -254,8 +254,9 @@ async function script(path: string, text: string): Promise<void> {
 }
 
 async function mark(usesHugePages = true): Promise<void> {
-  const { marker } = wrapperFiles(state, id);
+  const { marker, outcome: former } = wrapperFiles(state, id);
   await mkdir(join(state, "restore"), { recursive: true });
+  await rm(former, { force: true });
   await writeFile(marker, restoreMarker(snapshot, { usesHugePages }));
 }
 
