@@ -7,6 +7,7 @@ import { execa } from "execa";
 import type { EngineInfo } from "../engine/engine.ts";
 import { ociRuntimeName } from "../oci-runtime/wrapper.ts";
 import type { RuncPaths } from "./dump.ts";
+import { keepKernelCache } from "./kernel-cache.ts";
 import { readCpuFeatures, type HostKey } from "./key.ts";
 
 export type Capability =
@@ -32,6 +33,7 @@ export async function detectCapability(input: {
   }
   const criu = join(paths.criuDirectory, "criu");
   if (!(await isExecutable(criu))) return lacks("CRIU is not installed: run `byom host setup`");
+  await keepKernelCache({ criu, signal });
   const run = async (file: string, ...command: string[]): Promise<string | undefined> => {
     const result = await execa(file, command, {
       reject: false,
