@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isDeepStrictEqual } from "node:util";
 
 import { request } from "undici";
 import { z } from "zod";
 
 import { SnapshotError } from "../errors.ts";
 import { predict } from "../instance/predict.ts";
+import { answersAgree } from "./answers.ts";
 import type { WarmUp } from "./snapshot.ts";
 
 /** A snapshot of an answer larger than this would be mostly answer; then only success is compared. */
@@ -23,7 +23,7 @@ export async function recordWarmUp(
   const first = await runOnce(address, input, signal);
   const second = await runOnce(address, input, signal);
   const isDeterministic =
-    isDeepStrictEqual(first, second) && JSON.stringify(first ?? null).length <= outputLengthMax;
+    answersAgree(first, second) && JSON.stringify(first ?? null).length <= outputLengthMax;
   return isDeterministic ? { input, output: first } : { input };
 }
 
@@ -34,7 +34,7 @@ export async function replayWarmUp(
   signal: AbortSignal,
 ): Promise<void> {
   const output = await runOnce(address, warmUp.input, signal);
-  if (!("output" in warmUp) || isDeepStrictEqual(output, warmUp.output)) return;
+  if (!("output" in warmUp) || answersAgree(output, warmUp.output)) return;
   throw new SnapshotError(
     "snapshot_warm_up_failed",
     "the restored instance answers the example differently than before the capture",
@@ -60,7 +60,7 @@ async function runOnce(
 }
 
 /** coglet answers a moment before it frees the slot: a dump in between would hold it forever. */
-async function waitUntilIdle(address: string, signal: AbortSignal): Promise<void> {
+export async function waitUntilIdle(address: string, signal: AbortSignal): Promise<void> {
   while (true) {
     const response = await request(`http://${address}/health-check`, { reset: true, signal });
     const health = healthSchema.safeParse(await response.body.json().catch(() => undefined));
