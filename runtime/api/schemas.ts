@@ -20,6 +20,16 @@ const scalingFields = {
   stopTimeoutMs: positiveInteger.exactOptional(),
 };
 
+/** As a variable is named, and none that changes how a container runs. */
+export const secretName: z.ZodType<string> = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a name as variables have, such as HF_TOKEN")
+  .refine(
+    (name) => !/^(?:COG_|BYOM_|LD_|PYTHON)|^PATH$/.test(name),
+    "this name changes how a container runs",
+  );
+
 const settingsFields = {
   environment: z.record(z.string(), z.string()).exactOptional(),
   mounts: z
@@ -37,6 +47,9 @@ const settingsFields = {
   setupTimeoutMs: positiveInteger.exactOptional(),
   exampleTimeoutMs: positiveInteger.exactOptional(),
   snapshots: z.enum(["auto", "always", "off"]).exactOptional(),
+  secrets: z
+    .array(z.strictObject({ name: secretName, scope: z.enum(["run", "setup"]) }))
+    .exactOptional(),
   gpuSnapshots: z.literal("off").exactOptional(),
 };
 

@@ -5,19 +5,13 @@ import type { Secret } from "../secrets/secret.ts";
 import { readBody } from "./body.ts";
 import { modelIdOf } from "./model-routes.ts";
 import type { Route } from "./route.ts";
+import { secretName } from "./schemas.ts";
 
 /** A private key, a service account's document; far more is no secret but a file. */
 const valueLengthMax = 64 * 1024;
 
 const secretBody: z.ZodType<Pick<Secret, "name" | "scope"> & { value: string }> = z.strictObject({
-  name: z
-    .string()
-    .max(128)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a name as variables have, such as HF_TOKEN")
-    .refine(
-      (name) => !/^(?:COG_|BYOM_|LD_|PYTHON)|^PATH$/.test(name),
-      "this name changes how a container runs",
-    ),
+  name: secretName,
   value: z
     .string()
     .min(1)

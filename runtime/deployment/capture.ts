@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 
+import type { ContainerSpec } from "../engine/engine.ts";
 import type { ReadyInstance } from "../instance/instance.ts";
 import { predict } from "../instance/predict.ts";
 import { instanceSpec } from "../instance/spec.ts";
 import type { InstanceContext } from "../instance/start.ts";
-import type { Snapshot, WarmUp } from "../snapshot/snapshot.ts";
+import type { CompatibilityKey, Snapshot, WarmUp } from "../snapshot/snapshot.ts";
+import { explainExposure } from "./withhold.ts";
 import { snapshotsOff, type Example, type Version } from "./version.ts";
 
 /** A snapshot of a warmed-up instance, or why there is none. A missing snapshot costs time, never an answer. */
@@ -19,7 +21,7 @@ const captureTimeoutMs = 300_000;
 export async function captureSnapshot(
   context: Pick<
     InstanceContext,
-    "engine" | "snapshotter" | "payoff" | "dispatcher" | "platformId" | "network"
+    "engine" | "snapshotter" | "payoff" | "dispatcher" | "platformId" | "network" | "secrets"
   >,
   input: {
     readonly version: Version;
@@ -31,6 +33,8 @@ export async function captureSnapshot(
     readonly onStart?: () => void;
     /** Anew, although there may be one, and although restores did not pay. */
     readonly isForced?: boolean;
+    /** Its secrets were withheld, and still are. */
+    readonly isWithheld?: boolean;
   },
 ): Promise<CaptureResult> {
   const { snapshotter, engine } = context;
@@ -50,6 +54,7 @@ export async function captureSnapshot(
       network: context.network,
       concurrency: input.concurrency,
       ociRuntime: capability.ociRuntime,
+      secrets: context.secrets,
     });
     const key = await snapshotter.key(
       { spec, weightsDigest: version.weightsDigest },
@@ -63,17 +68,15 @@ export async function captureSnapshot(
       const isWanted = version.settings.snapshots === "always";
       if (verdict.verdict === "does-not-pay" && !isWanted) return { reason: verdict.reason };
     }
+    const exposure = await explainExposure(context, {
+      modelId: version.modelId,
+      containerId: instance.containerId,
+      isWithheld: input.isWithheld === true,
+      signal: deadline,
+    });
+    if (exposure !== undefined) return { reason: exposure };
     input.onStart?.();
-    const warmUp = await findWarmUp(context, input);
-    const snapshot = await snapshotter.capture(
-      {
-        containerId: instance.containerId,
-        address: new URL(instance.origin).host,
-        key,
-        ...(warmUp === undefined ? {} : { warmUp }),
-      },
-      { signal: deadline },
-    );
+    const snapshot = await capture(context, { ...input, key, spec, signal: deadline });
     if (snapshot.status !== "available") {
       return { reason: snapshot.reason ?? `the capture is ${snapshot.status}` };
     }
@@ -83,6 +86,28 @@ export async function captureSnapshot(
     signal.throwIfAborted();
     return { reason: error instanceof Error ? error.message : String(error) };
   }
+}
+
+async function capture(
+  context: Pick<InstanceContext, "snapshotter" | "dispatcher">,
+  input: Parameters<typeof captureSnapshot>[1] & {
+    readonly key: CompatibilityKey;
+    readonly spec: ContainerSpec;
+  },
+): Promise<Snapshot> {
+  const { instance, key, spec, signal } = input;
+  const warmUp = await findWarmUp(context, input);
+  return await context.snapshotter.capture(
+    {
+      containerId: instance.containerId,
+      address: new URL(instance.origin).host,
+      key,
+      ...(spec.secrets === undefined ? {} : { holdsSecrets: Object.keys(spec.secrets.values) }),
+      ...(spec.gpus === undefined ? {} : { gpus: spec.gpus }),
+      ...(warmUp === undefined ? {} : { warmUp }),
+    },
+    { signal },
+  );
 }
 
 /** A second run tells whether the answer may be compared after a restore: sampling models answer differently. */
@@ -99,6 +124,7 @@ async function findWarmUp(
     dispatcher: context.dispatcher,
     signal,
   });
-  const isRepeatable = isDeepStrictEqual(output, example.output);
+  // A clone has the secrets and may answer otherwise.
+  const isRepeatable = input.isWithheld !== true && isDeepStrictEqual(output, example.output);
   return { input: example.input, ...(isRepeatable ? { output } : {}) };
 }

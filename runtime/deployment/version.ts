@@ -1,4 +1,5 @@
 import type { ImageToRun } from "../engine/engine.ts";
+import type { RequiredSecret } from "../secrets/required.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -84,6 +85,8 @@ export interface VersionSettings {
   readonly memoryBytes?: number;
   readonly cpus?: number;
   readonly gpus?: "all" | readonly string[];
+  /** What it cannot do without; an instance does not start before they are given. */
+  readonly secrets?: readonly RequiredSecret[];
   /** From container start to READY. */
   readonly setupTimeoutMs: number;
   /** For the example prediction. */

@@ -28,7 +28,9 @@ export function containerOptions(
     name: spec.name,
     Image: spec.imageId,
     Labels: { ...spec.labels },
-    Env: Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries({ ...spec.environment, ...spec.secrets?.values }).map(
+      ([name, value]) => `${name}=${value}`,
+    ),
     ExposedPorts: { [containerPort]: {} },
     // No terminal, no input: the log keeps stdout and stderr apart, and CRIU has no terminal to restore.
     Tty: false,

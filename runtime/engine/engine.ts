@@ -56,6 +56,8 @@ export interface ContainerSpec {
   readonly ociRuntime?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
+  /** Also in the environment, where `docker inspect` shows it; what keys a snapshot is the digest, never a value. */
+  readonly secrets?: { readonly values: Readonly<Record<string, string>>; readonly digest: string };
   readonly mounts: readonly {
     readonly source: string;
     readonly target: string;

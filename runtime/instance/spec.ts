@@ -1,5 +1,6 @@
 import type { Version } from "../deployment/version.ts";
 import type { ContainerSpec } from "../engine/engine.ts";
+import type { SecretStore } from "../secrets/secret.ts";
 
 /** Labels by which the platform knows its containers again after a restart. */
 export const instanceLabels = {
@@ -7,6 +8,10 @@ export const instanceLabels = {
   model: "byom.model",
   version: "byom.version",
   instance: "byom.instance",
+  /** Present: it gets secrets after its start, so that it must not be captured once it has them. */
+  secrets: "byom.secrets",
+  /** The digest of the secrets in its environment. */
+  setupSecrets: "byom.setup-secrets",
 } as const;
 
 /** Docker allows more; `docker ps` stays readable. */
@@ -21,9 +26,12 @@ export function instanceSpec(input: {
   readonly network: string;
   readonly concurrency: number;
   readonly ociRuntime?: string | undefined;
+  readonly secrets: Pick<SecretStore, "values" | "digest"> | undefined;
 }): ContainerSpec {
-  const { version, instanceId } = input;
+  const { version, instanceId, secrets } = input;
   const { settings, modelId } = version;
+  const digest = secrets?.digest(modelId);
+  const hasRunSecrets = Object.keys(secrets?.values(modelId, "run") ?? {}).length > 0;
   const slug = modelId
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
@@ -37,12 +45,17 @@ export function instanceSpec(input: {
       [instanceLabels.model]: modelId,
       [instanceLabels.version]: String(version.number),
       [instanceLabels.instance]: instanceId,
+      ...(hasRunSecrets ? { [instanceLabels.secrets]: "run" } : {}),
+      ...(digest === undefined ? {} : { [instanceLabels.setupSecrets]: digest }),
     },
     environment: {
       // coglet takes one prediction at a time unless it is told otherwise.
       ...(input.concurrency > 1 ? { COG_MAX_CONCURRENCY: String(input.concurrency) } : {}),
       ...settings.environment,
     },
+    ...(secrets === undefined || digest === undefined
+      ? {}
+      : { secrets: { values: secrets.values(modelId, "setup"), digest } }),
     mounts: settings.mounts,
     network: input.network,
     ...(settings.memoryBytes === undefined ? {} : { memoryBytes: settings.memoryBytes }),

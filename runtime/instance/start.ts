@@ -19,6 +19,7 @@ import { diagnose } from "./diagnose.ts";
 import { instanceIdentity } from "./identify.ts";
 import type { ReadyInstance } from "./instance.ts";
 import { waitUntilReady } from "./readiness.ts";
+import { assertSecrets } from "./required-secrets.ts";
 import { instanceSpec } from "./spec.ts";
 
 /** What starting an instance needs of the platform. */
@@ -27,7 +28,7 @@ export interface InstanceContext {
   readonly snapshotter: Snapshotter;
   readonly payoff: Payoff;
   /** Absent: no instance has secrets. */
-  readonly secrets?: Pick<SecretStore, "values"> | undefined;
+  readonly secrets?: Pick<SecretStore, "values" | "digest" | "list"> | undefined;
   /** Shared by all models of the host. */
   readonly restoreSlots: RestoreSlots;
   readonly instances: InstanceStore;
@@ -187,8 +188,9 @@ class StartAttempt {
   }
 
   async #spec(): Promise<ContainerSpec> {
-    const { engine, snapshotter, platformId, network } = this.#context;
+    const { engine, snapshotter, platformId, network, secrets } = this.#context;
     const { version, concurrency } = this.#request;
+    assertSecrets(version, secrets);
     const image = await this.#measure("image", () =>
       engine.ensureImage(version.image, { signal: this.#signal }),
     );
@@ -201,6 +203,7 @@ class StartAttempt {
       concurrency,
       ociRuntime:
         version.settings.snapshots === "off" ? undefined : snapshotter.capability.ociRuntime,
+      secrets,
     });
   }
 

@@ -80,11 +80,15 @@ export async function readCpuFeatures(path = "/proc/cpuinfo"): Promise<string> {
   return `${process.arch}-${sha256(sorted).slice(0, identityLength)}`;
 }
 
-/** Limits count as environment: thread pools and caches are sized by them during setup(). */
+/**
+ * Limits count as environment: thread pools and caches are sized by them during setup(). Secrets count by a digest that
+ * is keyed: nobody may try values against a key, which lies on the disk and travels.
+ */
 function environmentDigest(spec: ContainerSpec): string {
   const environment = Object.entries(spec.environment).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const { memoryBytes = null, cpus = null } = spec;
-  return sha256(JSON.stringify({ environment, memoryBytes, cpus }));
+  const secrets = spec.secrets?.digest;
+  return sha256(JSON.stringify({ environment, memoryBytes, cpus, secrets }));
 }
 
 function sha256(text: string): string {
