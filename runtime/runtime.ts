@@ -5,12 +5,12 @@ import { Agent } from "undici";
 
 import type { AcquireOptions, Lease } from "./autoscale/lease.ts";
 import { autoscaleLimits, type AutoscaleLimits } from "./autoscale/limits.ts";
-import type { Member } from "./autoscale/member.ts";
 import { ModelPool, type PoolContext } from "./autoscale/pool.ts";
 import { systemClock, type Clock } from "./clock.ts";
-import { captureSnapshot } from "./deployment/capture.ts";
+import { captureMissing } from "./deployment/capture-missing.ts";
 import { Changes, type ModelChanges } from "./deployment/change.ts";
 import { pickVersion, type Deployment, type Release } from "./deployment/deployment.ts";
+import { Snapshots, type SnapshotVerbs, type StartOutlook } from "./deployment/snapshots.ts";
 import type { Version } from "./deployment/version.ts";
 import type { Engine, EngineInfo } from "./engine/engine.ts";
 import { AcquireError, NotFoundError } from "./errors.ts";
@@ -22,7 +22,7 @@ import type { SecretStore } from "./secrets/secret.ts";
 import { createPayoff } from "./snapshot/payoff-record.ts";
 import { RestoreSlots } from "./snapshot/restore-slots.ts";
 import type { Decision } from "./snapshot/decision.ts";
-import type { Snapshot, Snapshotter } from "./snapshot/snapshot.ts";
+import type { Snapshotter } from "./snapshot/snapshot.ts";
 import type { Store } from "./store/store.ts";
 
 export interface RuntimeOptions {
@@ -49,6 +49,8 @@ export interface ModelStatus {
   readonly instances: readonly Instance[];
   /** Callers that wait for a slot. */
   readonly waiting: number;
+  /** How it would start from nothing now, and what that took so far; in `status` only. */
+  readonly nextStart?: StartOutlook;
 }
 
 export interface RuntimeStatus {
@@ -59,7 +61,7 @@ export interface RuntimeStatus {
 }
 
 /** The serving runtime of one platform. */
-export interface Runtime extends ModelChanges {
+export interface Runtime extends ModelChanges, SnapshotVerbs {
   /** Adopts what still runs from before, removes what nobody knows, and begins to scale. Once, before all else. */
   start(options: { signal: AbortSignal }): Promise<{ adopted: number; removed: number }>;
   /** Rejects with AcquireError; the semantics are those of the gateway's Upstream. */
@@ -84,8 +86,6 @@ export interface Runtime extends ModelChanges {
     modelId: string,
     options: { tier: "paused" | "stopped"; nextStart?: "cold" },
   ): Promise<void>;
-  snapshots(): Promise<readonly Snapshot[]>;
-  removeSnapshot(snapshotId: string): Promise<void>;
   /** What models are given at run time; a change holds for instances that start after it. */
   readonly secrets: Pick<SecretStore, "list" | "set" | "remove">;
   /** Turns new callers away, lets the running predictions finish, then stops the containers or leaves them running. */
@@ -104,16 +104,17 @@ const releasesLimitDefault = 100;
 export function createRuntime(options: RuntimeOptions): Runtime {
   const platform = createPlatform(options);
   const { context, pools, store, emit } = platform;
-  const { engine, snapshotter } = context;
+  const { engine } = context;
   const random = options.random ?? Math.random;
   const changes = new Changes({ ...context, store, emitRuntime: emit, pools: platform });
   const { closing } = platform;
+  const snapshots = createSnapshots(platform);
   const running: Promise<void>[] = [];
   /** Turns away what comes and waits for what is under way to have cleaned up after itself. */
   const close = async (): Promise<void> => {
     closing.abort(new AcquireError("shutting_down", "the platform is stopping"));
     await Promise.allSettled(running);
-    await changes.settled();
+    await Promise.all([changes.settled(), snapshots.settled()]);
   };
 
   return {
@@ -122,7 +123,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     rollback: (modelId, input, changeOptions) => changes.rollback(modelId, input, changeOptions),
     scale: (modelId, scaling, changeOptions) => changes.scale(modelId, scaling, changeOptions),
     removeModel: (modelId, changeOptions) => changes.removeModel(modelId, changeOptions),
-    ...createReader(platform),
+    ...createReader(platform, snapshots),
     async start({ signal }) {
       const result = await adoptAll(platform, signal);
       running.push(scaleLoop(platform, closing.signal));
@@ -148,14 +149,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       await pools.get(modelId)?.scaleToZero(tier, rest);
     },
     secrets: store.secrets,
-    snapshots: () => snapshotter.list(),
-    async removeSnapshot(snapshotId) {
-      const snapshots = await snapshotter.list();
-      if (!snapshots.some(({ id }) => id === snapshotId)) {
-        throw new NotFoundError("snapshot_not_found", `there is no snapshot ${snapshotId}`);
-      }
-      await snapshotter.remove(snapshotId);
-    },
+    snapshots: () => snapshots.snapshots(),
+    snapshot: (snapshotId, snapshotOptions) => snapshots.snapshot(snapshotId, snapshotOptions),
+    createSnapshot: (target, createOptions) => snapshots.createSnapshot(target, createOptions),
+    removeSnapshot: (snapshotId) => snapshots.removeSnapshot(snapshotId),
     async stop(stopOptions) {
       await close();
       await Promise.all([...pools.values()].map((pool) => pool.stop(stopOptions)));
@@ -204,7 +201,6 @@ function createPlatform(options: RuntimeOptions): Platform {
     restoreSlots: new RestoreSlots({ cpus: availableParallelism() }),
     instances: store.instances,
     decisions: store.decisions,
-    secrets: store.secrets,
     dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
     clock,
     payoff: createPayoff({ starts: store.starts, clock }),
@@ -247,47 +243,9 @@ function createPlatform(options: RuntimeOptions): Platform {
   };
 }
 
-/** A caller's open connection makes a capture fail once; what fails more often is the model's own. */
-const captureAttemptsMax = 3;
-
-/** An instance without a snapshot gets one before it rests; a few tries per version and process. */
-async function captureMissing(
-  context: PoolContext,
-  attempts: Map<string, number>,
-  member: Member,
-  signal: AbortSignal,
-): Promise<void> {
-  const key = `${member.modelId}@${member.version}`;
-  const attempt = attempts.get(key) ?? 0;
-  if (!context.snapshotter.capability.isAvailable || attempt >= captureAttemptsMax) return;
-  attempts.set(key, attempt + 1);
-  const version = context.version(member.modelId, member.version);
-  if (version === undefined) return;
-  const concurrency = context.deployment(member.modelId)?.scaling.concurrency ?? 1;
-  const { example } = version;
-  const captured = await captureSnapshot(context, {
-    version,
-    instance: member,
-    concurrency,
-    example,
-    signal,
-  });
-  if (captured.snapshot === undefined) return;
-  attempts.delete(key);
-  if (!captured.isNew) return;
-  const { id: snapshotId, captureMs: ms } = captured.snapshot;
-  context.emit({
-    type: "snapshot-capture",
-    modelId: member.modelId,
-    version: member.version,
-    instanceId: member.id,
-    snapshotId,
-    ms,
-  });
-}
-
 function createReader(
   platform: Platform,
+  snapshots: Snapshots,
 ): Pick<
   Runtime,
   | "status"
@@ -301,17 +259,12 @@ function createReader(
   | "logs"
 > {
   const { store, context, pools, deployments } = platform;
-  const { engine, snapshotter } = context;
-  const live = (id: string): Version | undefined => {
-    const number = deployments.get(id)?.traffic[0]?.version;
-    return number === undefined ? undefined : context.version(id, number);
-  };
   const describe = (id: string): ModelStatus => {
     const pool = pools.get(id);
     return {
       id,
       deployment: deployments.get(id),
-      live: live(id),
+      live: liveVersion(platform, id),
       instances: pool?.instances() ?? [],
       waiting: pool?.waiting ?? 0,
     };
@@ -321,20 +274,13 @@ function createReader(
     [...pools.values()].flatMap((pool) => pool.instances());
   return {
     models,
-    live,
+    live: (modelId) => liveVersion(platform, modelId),
     instances,
     model(modelId) {
       assertModel(platform, modelId);
       return describe(modelId);
     },
-    async status({ signal }) {
-      return {
-        platformId: store.platformId,
-        engine: await engine.info({ signal }),
-        snapshots: snapshotter.capability,
-        models: models(),
-      };
-    },
+    status: ({ signal }) => readStatus(platform, { models: models(), snapshots, signal }),
     versions(modelId) {
       assertModel(platform, modelId);
       return store.models.versions(modelId);
@@ -355,9 +301,45 @@ function createReader(
       if (instance === undefined || !("containerId" in instance)) {
         throw new NotFoundError("instance_not_found", `there is no instance ${instanceId}`);
       }
-      return await engine.logs(instance.containerId, { lines, signal });
+      return await context.engine.logs(instance.containerId, { lines, signal });
     },
   };
+}
+
+async function readStatus(
+  { store, context }: Platform,
+  {
+    models,
+    snapshots,
+    signal,
+  }: { models: readonly ModelStatus[]; snapshots: Snapshots; signal: AbortSignal },
+): Promise<RuntimeStatus> {
+  return {
+    platformId: store.platformId,
+    engine: await context.engine.info({ signal }),
+    snapshots: context.snapshotter.capability,
+    models: await Promise.all(
+      models.map(async (model) => {
+        if (model.live === undefined) return model;
+        return { ...model, nextStart: await snapshots.outlook(model.live, { signal }) };
+      }),
+    ),
+  };
+}
+
+function createSnapshots(platform: Platform): Snapshots {
+  const { context, store, closing } = platform;
+  return new Snapshots({
+    ...context,
+    store,
+    closing: closing.signal,
+    live: (modelId) => liveVersion(platform, modelId),
+  });
+}
+
+function liveVersion({ deployments, context }: Platform, modelId: string): Version | undefined {
+  const number = deployments.get(modelId)?.traffic[0]?.version;
+  return number === undefined ? undefined : context.version(modelId, number);
 }
 
 function assertModel(platform: Platform, modelId: string): void {

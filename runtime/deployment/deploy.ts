@@ -9,6 +9,7 @@ import { diagnose } from "../instance/diagnose.ts";
 import { isServing, readHealth } from "../instance/health.ts";
 import type { ReadyInstance } from "../instance/instance.ts";
 import { predict } from "../instance/predict.ts";
+import { removeInstance } from "../instance/remove.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
 import type { StartReport } from "../snapshot/snapshot.ts";
 import type { ModelStore } from "../store/models.ts";
@@ -16,7 +17,6 @@ import { captureSnapshot } from "./capture.ts";
 import { scalingDefault, type Deployment, type Scaling } from "./deployment.ts";
 import { readModelInterface, type ModelInterface } from "./schema.ts";
 import { shiftTraffic } from "./traffic.ts";
-import { handOver, mustWithhold, tryExample } from "./withhold.ts";
 import {
   versionSettingsDefault,
   type Example,
@@ -239,21 +239,15 @@ async function proveVersion(
     instanceId = event.instanceId;
     onEvent({ type: "setup-start", version: version.number, instanceId });
   };
-  const isWithheld = mustWithhold(context, version);
-  const instance = await startInstance(
-    { ...context, emit },
-    { version, concurrency, withholdsSecrets: isWithheld, signal },
-  );
+  const instance = await startInstance({ ...context, emit }, { version, concurrency, signal });
   onEvent({ type: "setup-end", instanceId, start: instance.start });
   try {
-    const rehearsed = isWithheld && (await tryExample(context, { version, instance, signal }));
-    const proven = isWithheld ? undefined : await proveExample(context, { ...input, instance });
+    const example = await proveExample(context, { ...input, instance });
     const captured = await captureSnapshot(context, {
       version,
       instance,
       concurrency,
-      example: rehearsed || proven,
-      isWithheld,
+      example,
       signal,
       onStart: () => onEvent({ type: "snapshot-start" }),
     });
@@ -263,8 +257,6 @@ async function proveVersion(
       const { id: snapshotId, sizeBytes, captureMs: ms } = captured.snapshot;
       onEvent({ type: "snapshot-end", snapshotId, sizeBytes, ms });
     }
-    if (isWithheld) await handOver(context, { version, instance, signal });
-    const example = isWithheld ? await proveExample(context, { ...input, instance }) : proven;
     const isAlive = await isStillServing(context, instance, signal);
     if (!isAlive) await removeInstance(context, instance);
     return {
@@ -333,18 +325,6 @@ async function isStillServing(
   }).catch(() => undefined);
   signal.throwIfAborted();
   return health !== undefined && isServing(health);
-}
-
-const removeTimeoutMs = 30_000;
-
-async function removeInstance(context: DeployContext, instance: ReadyInstance): Promise<void> {
-  const signal = AbortSignal.timeout(removeTimeoutMs);
-  try {
-    await context.engine.remove(instance.containerId, { signal });
-    context.instances.remove(instance.id);
-  } catch {
-    // The record stays; the next start of the platform removes both.
-  }
 }
 
 function switchTraffic(

@@ -40,6 +40,10 @@ export interface StartStore {
 }
 
 export function createStartStore(database: Database): StartStore {
+  return { ...createTimings(database), ...createUses(database) };
+}
+
+function createTimings(database: Database): Pick<StartStore, "add" | "list" | "forget"> {
   return {
     add({ modelId, version }, { mode, ms, at }, kept) {
       database.transaction(() => {
@@ -83,6 +87,11 @@ export function createStartStore(database: Database): StartStore {
         );
       }
     },
+  };
+}
+
+function createUses(database: Database): Omit<StartStore, "add" | "list" | "forget"> {
+  return {
     addSnapshot({ modelId, version }, snapshotId) {
       database.run(
         `INSERT OR IGNORE INTO snapshot_uses (snapshot_id, model_id, version)
