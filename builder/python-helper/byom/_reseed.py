@@ -93,21 +93,17 @@ def _numpy(numpy, found):
         return False
     generators.seed(_integer(32))
     for bits in found["numpy.random"].values():
-        fresh = type(bits)()  # seeded by the kernel
-        bits.state = fresh.state
-        _numpy_sequence(bits, fresh)
+        bits.state = type(bits)().state  # seeded by the kernel
+    for sequence in found["numpy.random.bit_generator"].values():  # what `spawn` makes children of
+        _numpy_sequence(sequence)
 
 
-def _numpy_sequence(bits, fresh):
-    """The sequence that ``spawn`` makes children of. Older versions of numpy do not say which it is."""
-    mine = getattr(bits, "seed_seq", None) or getattr(bits, "_seed_seq", None)
-    other = getattr(fresh, "seed_seq", None) or getattr(fresh, "_seed_seq", None)
-    if mine is None or other is None or type(mine) is not type(other):
-        return
-    # As unpickling does it: a sequence has no other way to be given a new state.
-    reduced = other.__reduce__()
-    if hasattr(mine, "__setstate_cython__") and len(reduced) > 2 and isinstance(reduced[2], tuple):
-        mine.__setstate_cython__(reduced[2])
+def _numpy_sequence(sequence):
+    """As unpickling does it: a sequence has no other way to be given a new state."""
+    reduced = type(sequence)().__reduce__()
+    setter = getattr(sequence, "__setstate__", None) or getattr(sequence, "__setstate_cython__", None)
+    if setter is not None and len(reduced) > 2 and isinstance(reduced[2], tuple):
+        setter(reduced[2])
 
 
 def _torch(torch, found):
@@ -178,6 +174,7 @@ _generators = (
 _classes = (
     ("random", "Random"),
     ("numpy.random", "BitGenerator"),
+    ("numpy.random.bit_generator", "SeedSequence"),
     ("torch", "Generator"),
     ("ssl", "SSLContext"),
 )
