@@ -14,6 +14,8 @@ export interface HostSettings {
   readonly registry?: RegistrySettings;
   /** Templates of base images by language, with `{version}` in them. */
   readonly baseImages?: { readonly python?: string };
+  /** Whether restores may switch the host's transparent huge pages to `always` while they fill memory. Default: true. */
+  readonly hugePages?: boolean;
 }
 
 export interface EngineSettings {
@@ -61,6 +63,7 @@ const settingsSchema: z.ZodType<HostSettings> = z.object({
     .object({ address: z.string(), kind: z.enum(["configured", "container", "process"]) })
     .exactOptional(),
   baseImages: z.object({ python: z.string().exactOptional() }).exactOptional(),
+  hugePages: z.boolean().exactOptional(),
 });
 
 /**

@@ -7,19 +7,28 @@ import {
   tearDownHost,
   type HostOptions,
 } from "../../host/index.ts";
-import type { Command } from "../command.ts";
+import type { Command, Flags } from "../command.ts";
 import type { Context } from "../context.ts";
+import { CommandError } from "../errors.ts";
 import { createHostReporter, renderHostCheck, renderHostPlan } from "../report/host.ts";
 
 export const hostSetup: Command = {
-  usage: "[--dry-run]",
-  options: { "dry-run": { type: "boolean", help: "print what would be done and change nothing" } },
+  usage: "[--dry-run] [--huge-pages | --no-huge-pages]",
+  options: {
+    "dry-run": { type: "boolean", help: "print what would be done and change nothing" },
+    "huge-pages": {
+      type: "boolean",
+      help: "let restores switch the host's huge pages on while they fill memory (default)",
+    },
+    "no-huge-pages": { type: "boolean", help: "leave the host's huge pages as they are" },
+  },
   async run({ flags, context }) {
+    const options = { ...hostOptions(context), ...hugePages(flags) };
     if (flags.has("dry-run")) {
-      const plan = await planHostSetup(hostOptions(context));
+      const plan = await planHostSetup(options);
       return context.output.answer(renderHostPlan(plan), plan);
     }
-    const report = await setUpHost(hostOptions(context));
+    const report = await setUpHost(options);
     const text =
       report.steps.length === 0 && report.notes.length === 0
         ? "Nothing to do: this host is set up."
@@ -67,6 +76,16 @@ export const hostBaseImage: Command = {
     context.output.answer(reference, { reference });
   },
 };
+
+/** Neither: as it was set up before. */
+function hugePages(flags: Flags): Pick<HostOptions, "hugePages"> {
+  const isAsked = flags.has("huge-pages");
+  if (isAsked && flags.has("no-huge-pages")) {
+    const message = "--huge-pages and --no-huge-pages exclude each other";
+    throw new CommandError({ code: "usage", message, hint: "give one of them" });
+  }
+  return isAsked || flags.has("no-huge-pages") ? { hugePages: isAsked } : {};
+}
 
 function hostOptions(context: Context): HostOptions {
   const { directories, environment, signal, isRoot } = context;

@@ -33,7 +33,7 @@ export async function checkHost(options: HostOptions): Promise<HostCheckReport> 
     ["oci runtime", () => checkOciRuntime(facts)],
     ["criu", () => checkCriu(facts, options)],
     ["userfaultfd", checkUserfaultfd],
-    ["transparent huge pages", () => checkHugePages(facts.isRoot)],
+    ["transparent huge pages", () => checkHugePages(facts.isRoot, facts.settings.hugePages)],
     ["gpu", () => checkGpu(options)],
     ["registry", () => checkRegistry(facts, options)],
     ["base image", () => checkBaseImage(facts)],

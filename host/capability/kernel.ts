@@ -28,13 +28,20 @@ export async function checkUserfaultfd(): Promise<HostCheckItem> {
 }
 
 /** Restores fill memory several times faster with 2 MiB pages; the OCI runtime switches them on while it fills. */
-export async function checkHugePages(isRoot: boolean): Promise<HostCheckItem> {
+export async function checkHugePages(
+  isRoot: boolean,
+  isAllowed: boolean | undefined,
+): Promise<HostCheckItem> {
   const enabled = await readSetting("/sys/kernel/mm/transparent_hugepage/enabled");
   const name = "transparent huge pages";
   if (enabled === undefined) return warn(name, "not in this kernel", "Restores are slower");
   const selected = /\[(\w+)\]/.exec(enabled)?.[1] ?? enabled;
-  const note = selected === "always" ? "" : isRoot ? ", `always` while a restore runs" : "";
-  return ok(name, `${selected}${note}`);
+  if (selected === "always") return ok(name, selected);
+  if (isAllowed === false) {
+    const hint = "Large restores are slower; to allow it: byom host setup --huge-pages";
+    return warn(name, `${selected}, left so by the setting`, hint);
+  }
+  return ok(name, `${selected}${isRoot ? ", `always` while a large restore fills memory" : ""}`);
 }
 
 /** NVIDIA GPUs and their driver. */

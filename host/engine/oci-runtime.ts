@@ -27,6 +27,8 @@ export interface OciRuntimeOptions {
   readonly directories: Directories;
   readonly environment: Environment;
   readonly signal: AbortSignal;
+  /** See HostSettings. */
+  readonly hugePages?: boolean | undefined;
 }
 
 /** The wrapper's text for this host; undefined when there is no runc to wrap. */
@@ -38,6 +40,7 @@ export async function renderHostWrapper(options: OciRuntimeOptions): Promise<str
   return await renderWrapper({
     runc,
     criuDirectory: bin,
+    ...(options.hugePages !== undefined && { hugePages: options.hugePages }),
   });
 }
 

@@ -42,7 +42,7 @@ export async function inspectHost(options: HostOptions): Promise<HostFacts> {
   const { environment, signal, directories } = options;
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
   const connect = options.connect ?? connectEngine;
-  const [distribution, settings, engine, dockerd, startCommand] = await Promise.all([
+  const [distribution, found, engine, dockerd, startCommand] = await Promise.all([
     detectDistribution({ environment, signal }),
     // Root changes its own set-up; other users see the one that root made.
     isRoot ? loadOwnSettings(directories, { signal }) : loadHostSettings(directories, { signal }),
@@ -50,12 +50,15 @@ export async function inspectHost(options: HostOptions): Promise<HostFacts> {
     findProgram("dockerd", { environment }),
     describeStart(environment),
   ]);
+  // What is asked for now is what the rest is compared with.
+  const settings =
+    options.hugePages === undefined ? found : { ...found, hugePages: options.hugePages };
   const isUp = engine.docker !== undefined;
   const registry = configuredRegistry(environment, settings.registry) ?? settings.registry?.address;
   const [control, isCriuVerified, isCurrent, isHealthy, hasBase] = await Promise.all([
     isUp ? inspectControl(engine, { isRoot, signal }) : undefined,
     isVerified(settings, { ...options, isRoot }),
-    isUp ? isOciRuntimeCurrent(engine, options) : false,
+    isUp ? isOciRuntimeCurrent(engine, { ...options, hugePages: settings.hugePages }) : false,
     registry === undefined ? false : isRegistryHealthy(registry, { signal }),
     isUp ? hasAnyBaseImage(engine, settings, signal) : false,
   ]);

@@ -10,6 +10,8 @@ export interface HostOptions {
   readonly onEvent?: (event: HostEvent) => void;
   /** Default: whether this process has user id 0. */
   readonly isRoot?: boolean;
+  /** See HostSettings; default: as it was set up before. */
+  readonly hugePages?: boolean;
   /** Finds the engine; default: DOCKER_HOST, the docker CLI's context, the usual sockets. */
   readonly connect?: ConnectEngine;
 }

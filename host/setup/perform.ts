@@ -111,7 +111,8 @@ const performers: Readonly<Record<HostStepId, Performer>> = {
         hint: "Run byom host setup on the host itself, not in a container",
       });
     }
-    const ociRuntime = await registerOciRuntime(engine, daemon, options);
+    const { hugePages } = state.settings;
+    const ociRuntime = await registerOciRuntime(engine, daemon, { ...options, hugePages });
     state.engine = { ...engine, info: await describeEngine(engine.docker, options) };
     state.settings = { ...state.settings, ociRuntime };
     return `dockerd knows the runtime ${ociRuntime.name}`;

@@ -34,6 +34,9 @@ export async function setUpHost(
   for (const note of plan.notes) options.onEvent?.({ type: "note", note });
   await performSteps(plan.steps, state, options);
   await rememberEngine(state, options);
+  if (options.hugePages !== undefined) {
+    await saveHostSettings(options.directories, state.settings, options);
+  }
   return { ...plan, settings: state.settings };
 }
 

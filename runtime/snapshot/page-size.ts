@@ -11,10 +11,16 @@ const smallBytesPerMsUsual = 1.4e6;
  * free memory goes back to its host gets just the large free blocks back slowly.
  */
 export class PageSizeChoice {
+  readonly #isAllowed: boolean;
   readonly #bytesPerMs = new Map<PageSize, number>();
 
+  /** @param isAllowed False where the operator leaves the host's huge pages alone. */
+  constructor(isAllowed = true) {
+    this.#isAllowed = isAllowed;
+  }
+
   choose(bytes: number): PageSize {
-    if (bytes < hugePagesFromBytes) return "small";
+    if (!this.#isAllowed || bytes < hugePagesFromBytes) return "small";
     const huge = this.#bytesPerMs.get("huge");
     if (huge === undefined) return "huge";
     return huge >= (this.#bytesPerMs.get("small") ?? smallBytesPerMsUsual) ? "huge" : "small";

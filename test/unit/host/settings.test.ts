@@ -9,6 +9,7 @@ const settings: HostSettings = {
   version: 1,
   registry: { address: "127.0.0.1:5000", kind: "process" },
   baseImages: { python: "byom-base/python:{version}" },
+  hugePages: false,
 };
 
 describe("host.json", () => {

@@ -11,6 +11,10 @@ describe("the pages that a restore fills memory with", () => {
     expect(choice.choose(gibibyte)).toBe("huge");
   });
 
+  it("are small where the operator leaves the host's huge pages alone", () => {
+    expect(new PageSizeChoice(false).choose(gibibyte)).toBe("small");
+  });
+
   it("are small once huge ones have shown to be slow here", () => {
     const choice = new PageSizeChoice();
     choice.record("huge", { bytes: gibibyte, ms: 3500 });
