@@ -1,22 +1,27 @@
-import { rm, statfs } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Clock } from "../clock.ts";
 import { SnapshotError } from "../errors.ts";
-import { recordFiles } from "./digests.ts";
-import type { StoredSnapshot } from "./directory.ts";
+import { classifyFailure } from "./capture-failure.ts";
+import { changedFilesBytes, readOverlayRoot } from "./changed-files.ts";
+import { describeConnections, outsideConnections } from "./connections.ts";
+import { rememberChecked } from "./content-check.ts";
+import { countMemory } from "./count-facts.ts";
+import { recordFiles, type FileRecord } from "./digests.ts";
+import { containerFile, type StoredSnapshot } from "./directory.ts";
 import { dumpContainer, type RuncPaths } from "./dump.ts";
 import { askHelpers, assertAllSucceeded, prepareTimeoutMs, restoredTimeoutMs } from "./helper.ts";
 import { withoutIdentity } from "./identity-files.ts";
 import {
   memoryToDumpBytes,
-  outsideConnections,
   readInitPid,
   readProcesses,
   type ContainerProcess,
 } from "./processes.ts";
+import { assertRoom, explainFullDisk } from "./room.ts";
 import type { CompatibilityKey, WarmUp } from "./snapshot.ts";
-import { recordWarmUp } from "./warm-up.ts";
+import { recordWarmUp, waitUntilIdle } from "./warm-up.ts";
 
 export interface CaptureInput {
   readonly snapshotId: string;
@@ -24,23 +29,33 @@ export interface CaptureInput {
   readonly address: string;
   readonly key: CompatibilityKey;
   readonly warmUp?: WarmUp;
+  readonly holdsSecrets?: readonly string[];
+}
+
+export interface CaptureContext {
+  readonly paths: RuncPaths;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Left free on the disk beyond the dump itself. */
+  readonly diskReserveBytes: number;
 }
 
 /** Connections of the warm-up and of callers end in this time after their answers; others stay. */
 const connectionsTimeoutMs = 2000;
 const connectionsPollMs = 10;
-/** Left free on the disk beyond the dump itself. */
-const diskReserveBytes = 1 << 30;
+/** What passes by itself does so in about this time; three tries in all. */
+const retryDelaysMs = [300, 1500];
 
 /**
- * Captures a running container into a directory that its caller publishes or discards.
+ * Captures a running container into a directory that its caller publishes or discards. What may pass by itself, such
+ * as a connection that is just being closed, is waited for and tried again.
  * @throws SnapshotError when the container cannot be captured, with the reason; the signal's reason when aborted.
  * The container serves on either way.
  */
 export async function captureInto(
   directory: string,
   input: CaptureInput,
-  context: { readonly paths: RuncPaths; readonly clock: Clock; readonly signal: AbortSignal },
+  context: CaptureContext,
 ): Promise<StoredSnapshot> {
   const { paths, clock, signal } = context;
   const startedAt = clock.monotonicMs();
@@ -51,37 +66,105 @@ export async function captureInto(
     input.warmUp === undefined
       ? undefined
       : await recordWarmUp(input.address, input.warmUp.input, signal);
+  await waitUntilIdle(input.address, signal);
   const replies = await askHelpers(
     initPid,
     { do: "prepare" },
     { timeoutMs: prepareTimeoutMs, signal },
   );
-  assertAllSucceeded(replies, "before_snapshot");
-  const helperPids = replies.map((reply) => reply.pid);
+  try {
+    assertAllSucceeded(replies, "before_snapshot");
+    const helperPids = replies.map((reply) => reply.pid);
+    const dumped = await dumpWithRetries(directory, { ...input, initPid, helperPids }, context);
+    signal.throwIfAborted();
+    await rm(join(directory, "work"), { recursive: true, force: true });
+    const files = await recordFiles(directory, signal, [containerFile]);
+    await rememberChecked(directory);
+    return {
+      snapshot: {
+        id: input.snapshotId,
+        key: input.key,
+        status: "available",
+        sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+        createdAt: new Date(clock.now()).toISOString(),
+        captureMs: clock.monotonicMs() - startedAt,
+        ...(warmUp === undefined ? {} : { warmUp }),
+        facts: {
+          ...dumped.memory,
+          pageBytes: bytesOf(files, /^images\/pages-\d+\.img$/),
+          changedFilesBytes: bytesOf(files, /^files\.tar$/),
+          frozenMs: dumped.frozenMs,
+        },
+        ...(input.holdsSecrets === undefined ? {} : { holdsSecrets: input.holdsSecrets }),
+      },
+      files,
+      helperPids,
+    };
+  } finally {
+    await letGo(initPid, signal);
+  }
+}
+
+interface Dumped {
+  readonly memory: Awaited<ReturnType<typeof countMemory>>;
+  readonly frozenMs: number;
+}
+
+type DumpInput = CaptureInput & {
+  readonly initPid: number;
+  readonly helperPids: readonly number[];
+};
+
+async function dumpWithRetries(
+  directory: string,
+  input: DumpInput,
+  context: CaptureContext,
+): Promise<Dumped> {
+  for (const delayMs of [...retryDelaysMs, undefined]) {
+    try {
+      return await dumpOnce(directory, input, context);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (delayMs === undefined || classifyFailure(error) !== "passing") throw error;
+      for (const name of ["images", "work", "files.tar", "removed"]) {
+        await rm(join(directory, name), { recursive: true, force: true });
+      }
+      await context.clock.delay(delayMs, context.signal);
+    }
+  }
+  throw new TypeError("the last try returns or throws");
+}
+
+async function dumpOnce(
+  directory: string,
+  { containerId, initPid, helperPids }: DumpInput,
+  { paths, clock, signal, diskReserveBytes }: CaptureContext,
+): Promise<Dumped> {
   const processes = await readProcesses(initPid);
   assertAllAnswer(processes, helperPids);
-  await assertRoom(directory, await memoryToDumpBytes(processes));
-  await waitUntilUnconnected(initPid, clock, signal);
-  const { containerId } = input;
-  await withoutIdentity(initPid, () => dumpContainer({ directory, containerId, initPid, paths }));
-  await letGo(initPid, signal);
-  signal.throwIfAborted();
-  await rm(join(directory, "work"), { recursive: true, force: true });
-  await rm(join(directory, "container"), { force: true });
-  const files = await recordFiles(directory, signal);
-  return {
-    snapshot: {
-      id: input.snapshotId,
-      key: input.key,
-      status: "available",
-      sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
-      createdAt: new Date(clock.now()).toISOString(),
-      captureMs: clock.monotonicMs() - startedAt,
-      ...(warmUp === undefined ? {} : { warmUp }),
-    },
-    files,
-    helperPids,
-  };
+  const filesBytes = await changedFilesBytes(await readOverlayRoot(initPid));
+  const dumpBytes = (await memoryToDumpBytes(processes)) + filesBytes;
+  const needed = { directory, dumpBytes, reserveBytes: diskReserveBytes };
+  await assertRoom(needed);
+  await waitUntilUnconnected(initPid, processes, { clock, signal });
+  const memory = await countMemory(processes);
+  const onFrozen = async (): Promise<void> => await assertUnconnected(initPid, processes);
+  try {
+    const frozenMs = await withoutIdentity(initPid, () =>
+      dumpContainer({ directory, containerId, initPid, paths, clock, onFrozen }),
+    );
+    return { memory, frozenMs };
+  } catch (error) {
+    await rm(join(directory, "images"), { recursive: true, force: true });
+    await rm(join(directory, "files.tar"), { force: true });
+    throw await explainFullDisk(error, needed);
+  }
+}
+
+function bytesOf(files: readonly FileRecord[], pattern: RegExp): number {
+  return files
+    .filter(({ path }) => pattern.test(path))
+    .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 /** The original lets go of what its helpers remembered for the clones; one that does not answer keeps it. */
@@ -110,34 +193,34 @@ function assertAllAnswer(
   );
 }
 
-async function assertRoom(directory: string, dumpBytes: number): Promise<void> {
-  const disk = await statfs(directory);
-  const freeBytes = disk.bavail * disk.bsize;
-  if (freeBytes >= dumpBytes + diskReserveBytes) return;
-  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  throw new SnapshotError(
-    "snapshot_capture_failed",
-    `the disk has ${mib(freeBytes)} free; the dump of ${mib(dumpBytes)} must leave ${mib(diskReserveBytes)}`,
-    { hint: "remove snapshots or images, or move the data directory to a larger disk" },
-  );
-}
-
 async function waitUntilUnconnected(
   initPid: number,
-  clock: Clock,
-  signal: AbortSignal,
+  processes: readonly ContainerProcess[],
+  { clock, signal }: Pick<CaptureContext, "clock" | "signal">,
 ): Promise<void> {
   const deadline = clock.monotonicMs() + connectionsTimeoutMs;
-  let open = await outsideConnections(initPid);
-  while (open.length > 0 && clock.monotonicMs() < deadline) {
+  while ((await outsideConnections(initPid)).length > 0 && clock.monotonicMs() < deadline) {
     await clock.delay(connectionsPollMs, signal);
-    open = await outsideConnections(initPid);
   }
+  await assertUnconnected(initPid, processes);
+}
+
+/** Also in the stillness: a connection that was opened a moment before would be cut in every clone. */
+async function assertUnconnected(
+  initPid: number,
+  processes: readonly ContainerProcess[],
+): Promise<void> {
+  const open = await outsideConnections(initPid);
   if (open.length === 0) return;
+  const lines = await describeConnections(open, processes);
   throw new SnapshotError(
     "snapshot_capture_failed",
-    `the container has open connections: ${[...new Set(open)].join(", ")}`,
-    { hint: "close them in a before_snapshot hook and reconnect when they are needed" },
+    `the container has open connections: ${lines.join("; ")}`,
+    {
+      hint: open.some(({ isIncoming }) => !isIncoming)
+        ? "close them in a method or function marked @before_snapshot, and connect again when it is needed or in @after_restore"
+        : "a caller keeps its connection; it is tried again",
+    },
   );
 }
 

@@ -75,6 +75,23 @@ export async function findChangedFiles(root: OverlayRoot): Promise<ChangedFiles>
   return { removed, written };
 }
 
+/** How much the container has written to its root, about: an archive of it is as large. */
+export async function changedFilesBytes(root: OverlayRoot): Promise<number> {
+  const entries = await readdir(root.upper, { recursive: true, withFileTypes: true });
+  const sizes = await Promise.all(
+    entries
+      .filter((entry) => entry.isFile())
+      .map((entry) =>
+        lstat(join(entry.parentPath, entry.name)).then(
+          // Holes of a sparse file are written out.
+          (facts) => facts.size,
+          () => 0,
+        ),
+      ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** Writes `files.tar` and `removed` into the directory; an absent file says that there is nothing of its kind. */
 export async function writeChangedFiles(
   directory: string,

@@ -1,9 +1,22 @@
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 import { z } from "zod";
 
 import { fileRecordSchema, type FileRecord } from "./digests.ts";
+import { identifyProcess, isRunning } from "./process-identity.ts";
 import type { CompatibilityKey, Snapshot } from "./snapshot.ts";
 
 /** A snapshot as it lies on disk: `snapshot.json` beside `images/`, `files.tar` and `removed`. */
@@ -27,6 +40,45 @@ const keySchema: z.ZodType<CompatibilityKey> = z.object({
   environment: z.string(),
 });
 
+const bytes = z.number().int().nonnegative();
+
+const factsSchema = z.object({
+  pageBytes: bytes,
+  anonymousBytes: bytes,
+  fileMappedBytes: bytes,
+  changedFilesBytes: bytes,
+  processes: z.array(
+    z.object({
+      pid: z.number().int(),
+      commandLine: z.string(),
+      anonymousBytes: bytes,
+      fileMappedBytes: bytes,
+      openFiles: z.number().int(),
+      sockets: z.number().int(),
+      threads: z.number().int(),
+    }),
+  ),
+  largestMappings: z.array(z.object({ name: z.string(), bytes })),
+  frozenMs: z.number(),
+});
+
+const gpuSchema = z.object({
+  facts: z.object({
+    driver: z.string(),
+    devices: z.array(
+      z.object({
+        index: z.number().int(),
+        uuid: z.string(),
+        model: z.string(),
+        memoryBytes: bytes,
+        isMig: z.boolean(),
+      }),
+    ),
+  }),
+  processes: z.array(z.object({ pid: z.number().int(), deviceBytes: bytes })),
+  ms: z.number(),
+});
+
 const storedSchema = z.object({
   format: z.literal(1),
   snapshot: z.object({
@@ -40,15 +92,36 @@ const storedSchema = z.object({
     warmUp: z
       .object({ input: z.record(z.string(), z.unknown()), output: z.unknown().optional() })
       .optional(),
+    facts: factsSchema.optional(),
+    holdsSecrets: z.array(z.string()).optional(),
+    gpu: gpuSchema.optional(),
+    failures: z.number().int().optional(),
+    mayRetry: z.boolean().optional(),
   }),
   files: z.array(fileRecordSchema),
   helperPids: z.array(z.number()),
 });
 
+const recordFile = "snapshot.json";
+/** What `snapshot.json` says, from text that may come from elsewhere; undefined when it is none. */
+export function parseStored(value: unknown): StoredSnapshot | undefined {
+  const parsed = storedSchema.safeParse(value);
+  return parsed.success ? (parsed.data as StoredSnapshot) : undefined;
+}
+
 /** Beginning of the names of captures in progress, which are no snapshots. */
 const unfinishedPrefix = ".capture-";
-/** Names the container of an unfinished capture, which is frozen when byom was killed in it. */
-const containerFile = "container";
+/** Beginning of the names of snapshots that are being removed. */
+const removedPrefix = ".removed-";
+/** Names the container of an unfinished capture, which is frozen when byom was killed in it, and who captures. */
+export const containerFile = "container";
+
+/** A capture whose process ended in the middle of it. */
+export interface AbandonedCapture {
+  readonly path: string;
+  /** Perhaps frozen. */
+  readonly containerId: string | undefined;
+}
 
 /** The directory of a host's snapshots. They hold a program's whole memory, so only their owner may look. */
 export class SnapshotDirectory {
@@ -60,6 +133,7 @@ export class SnapshotDirectory {
 
   static async open(path: string): Promise<SnapshotDirectory> {
     await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
     return new SnapshotDirectory(path);
   }
 
@@ -83,7 +157,7 @@ export class SnapshotDirectory {
   }
 
   async read(snapshotId: string): Promise<StoredSnapshot | undefined> {
-    const path = join(this.pathOf(snapshotId), "snapshot.json");
+    const path = join(this.pathOf(snapshotId), recordFile);
     try {
       const parsed = storedSchema.parse(JSON.parse(await readFile(path, "utf8")));
       return parsed.snapshot.id === snapshotId ? (parsed as StoredSnapshot) : undefined;
@@ -97,32 +171,47 @@ export class SnapshotDirectory {
     const path = join(this.#path, unfinishedPrefix + snapshotId);
     await rm(path, { recursive: true, force: true });
     await mkdir(path, { mode: 0o700 });
-    await writeFile(join(path, containerFile), containerId);
+    const owner = identifyProcess(process.pid);
+    const text = [containerId, owner?.pid, owner?.startTicks].join("\n");
+    await writeFile(join(path, containerFile), text, { mode: 0o600 });
     return path;
   }
 
-  /** Makes the capture in progress a snapshot: all of it or nothing, by one rename. */
+  /**
+   * Makes the capture in progress a snapshot: all of it or nothing, by one rename. Its record is on the disk before;
+   * memory may follow later, since a host that lost power reads all content once more before it trusts it.
+   */
   async publish(unfinished: string, stored: StoredSnapshot): Promise<void> {
     await writeStored(unfinished, stored);
     await rm(join(unfinished, containerFile), { force: true });
+    await synchronize(unfinished);
     await rename(unfinished, this.pathOf(stored.snapshot.id));
+    await synchronize(this.#path);
+  }
+
+  /** Replaces the record of a snapshot. */
+  async rewrite(stored: StoredSnapshot): Promise<void> {
+    await writeStored(this.pathOf(stored.snapshot.id), stored);
   }
 
   async discard(unfinished: string): Promise<void> {
     await rm(unfinished, { recursive: true, force: true });
   }
 
-  /** Containers of captures that a killed process left behind; their directories are removed. */
-  async sweep(): Promise<readonly string[]> {
+  /** Captures in progress whose process is gone, and what was left of a removal; those of living processes are theirs. */
+  async abandoned(): Promise<readonly AbandonedCapture[]> {
     const names = await readdir(this.#path);
-    const containers: string[] = [];
-    for (const name of names.filter((candidate) => candidate.startsWith(unfinishedPrefix))) {
+    const found: AbandonedCapture[] = [];
+    for (const name of names) {
       const path = join(this.#path, name);
-      const container = await readFile(join(path, containerFile), "utf8").catch(() => "");
-      if (container !== "") containers.push(container);
-      await this.discard(path);
+      if (name.startsWith(removedPrefix)) found.push({ path, containerId: undefined });
+      if (!name.startsWith(unfinishedPrefix)) continue;
+      const text = await readFile(join(path, containerFile), "utf8").catch(() => "");
+      const [containerId = "", pid, startTicks] = text.split("\n");
+      if (isRunning({ pid: Number(pid), startTicks: Number(startTicks) })) continue;
+      found.push({ path, containerId: containerId === "" ? undefined : containerId });
     }
-    return containers;
+    return found;
   }
 
   /** Marks it and drops its memory image: what failed once is not tried again, only remembered with its reason. */
@@ -130,17 +219,25 @@ export class SnapshotDirectory {
     stored: StoredSnapshot,
     status: "failed" | "expired",
     reason: string,
+    facts: Pick<Snapshot, "failures" | "mayRetry"> = {},
   ): Promise<void> {
     const path = this.pathOf(stored.snapshot.id);
-    const snapshot = { ...stored.snapshot, status, reason, sizeBytes: 0 };
+    const snapshot = { ...stored.snapshot, ...facts, status, reason, sizeBytes: 0 };
     await writeStored(path, { ...stored, snapshot, files: [] });
-    for (const name of ["images", "files.tar", "removed"]) {
+    const names = await readdir(path);
+    for (const name of names.filter((candidate) => candidate !== recordFile)) {
       await rm(join(path, name), { recursive: true, force: true });
     }
   }
 
+  /** It is no snapshot any more as soon as this begins, however long its files take. */
   async remove(snapshotId: string): Promise<void> {
-    await rm(this.pathOf(snapshotId), { recursive: true, force: true });
+    const doomed = `${removedPrefix}${snapshotId}-${randomBytes(4).toString("hex")}`;
+    const path = join(this.#path, doomed);
+    await rename(this.pathOf(snapshotId), path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    await rm(path, { recursive: true, force: true });
   }
 
   /** Remembers a use, for the order in which snapshots make room. */
@@ -159,8 +256,14 @@ export class SnapshotDirectory {
 }
 
 async function writeStored(directory: string, stored: StoredSnapshot): Promise<void> {
-  const path = join(directory, "snapshot.json");
+  const path = join(directory, recordFile);
   const text = `${JSON.stringify({ format: 1, ...stored }, null, 2)}\n`;
   await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
   await rename(`${path}.new`, path);
+}
+
+/** Names in a directory survive a loss of power after this (fsync(2)). */
+async function synchronize(directory: string): Promise<void> {
+  await using handle = await open(directory);
+  await handle.sync();
 }

@@ -1,8 +1,9 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { execa } from "execa";
 
+import type { Clock } from "../clock.ts";
 import { SnapshotError } from "../errors.ts";
 import { findChangedFiles, readOverlayRoot, writeChangedFiles } from "./changed-files.ts";
 
@@ -22,6 +23,7 @@ const reasonLinesMax = 4;
  * Freezes the container, writes its changed files and then its processes into the directory, and lets it run on: files
  * and memory are of one moment. There is no signal: a dump that is cut off in the middle could harm the process, so an
  * abort is honoured by the caller before and after.
+ * @returns how long the container stood still, in milliseconds.
  * @throws SnapshotError `snapshot_capture_failed` with CRIU's own reasons; the container runs on.
  */
 export async function dumpContainer(input: {
@@ -29,22 +31,55 @@ export async function dumpContainer(input: {
   readonly containerId: string;
   readonly initPid: number;
   readonly paths: RuncPaths;
-}): Promise<void> {
-  const { directory, containerId, initPid, paths } = input;
+  readonly clock: Clock;
+  /** Called in the stillness, before anything is written; what it throws ends the dump. */
+  readonly onFrozen: () => Promise<void>;
+}): Promise<number> {
+  const { directory, containerId, initPid, paths, clock } = input;
   await mkdir(join(directory, "images"), { mode: 0o700 });
   const root = await readOverlayRoot(initPid);
-  await runc(paths, ["pause", containerId]);
+  const frozenAt = clock.monotonicMs();
   try {
+    await freeze(paths, containerId);
+    await input.onFrozen();
     await writeChangedFiles(directory, root, await findChangedFiles(root));
     await checkpoint(input);
+  } catch (error) {
+    throw asCaptureError(error);
   } finally {
-    await runc(paths, ["resume", containerId]);
+    await thaw(paths, containerId);
+  }
+  return clock.monotonicMs() - frozenAt;
+}
+
+/** Lets a container run on that a capture froze. Never rejects: one that runs, or is gone, is as it should be. */
+export async function thaw(paths: RuncPaths, containerId: string): Promise<void> {
+  await runc(paths, ["resume", containerId]).catch(() => {});
+}
+
+async function freeze(paths: RuncPaths, containerId: string): Promise<void> {
+  try {
+    await runc(paths, ["pause", containerId]);
+  } catch (error) {
+    throw new SnapshotError(
+      "snapshot_capture_failed",
+      `the container could not be frozen: ${firstLine(error)}`,
+      { cause: error, hint: "a process that waits for a disk cannot be frozen; it is tried again" },
+    );
   }
 }
 
-/** Lets a container run on that a capture left frozen, because byom was killed in it. Never rejects. */
-export async function thaw(paths: RuncPaths, containerId: string): Promise<void> {
-  await runc(paths, ["resume", containerId]).catch(() => {});
+/** tar writes as much as CRIU, and to the same disk. */
+function asCaptureError(error: unknown): unknown {
+  if (error instanceof SnapshotError) return error;
+  const text = firstLine(error);
+  const { stderr } = error as { stderr?: unknown };
+  const said = typeof stderr === "string" && stderr !== "" ? stderr.split("\n").at(-1) : text;
+  return new SnapshotError(
+    "snapshot_capture_failed",
+    `the container's files cannot be kept: ${/No space left[^\n]*/.exec(String(stderr))?.[0] ?? said}`,
+    { cause: error, hint: hintFor(String(stderr)) },
+  );
 }
 
 async function checkpoint(input: {
@@ -55,16 +90,22 @@ async function checkpoint(input: {
   const { directory, containerId, paths } = input;
   const work = join(directory, "work");
   await mkdir(work, { mode: 0o700 });
+  const settings = join(work, "criu.conf");
+  await writeFile(settings, criuSettings);
   try {
-    await runc(paths, [
-      "checkpoint",
-      "--leave-running",
-      "--tcp-established",
-      "--file-locks",
-      `--image-path=${join(directory, "images")}`,
-      `--work-path=${work}`,
-      containerId,
-    ]);
+    await runc(
+      paths,
+      [
+        "checkpoint",
+        "--leave-running",
+        "--tcp-established",
+        "--file-locks",
+        `--image-path=${join(directory, "images")}`,
+        `--work-path=${work}`,
+        containerId,
+      ],
+      { CRIU_CONFIG_FILE: settings },
+    );
   } catch (error) {
     const log = await readFile(join(work, "dump.log"), "utf8").catch(() => "");
     const reasons = dumpFailureReasons(log);
@@ -75,6 +116,12 @@ async function checkpoint(input: {
     });
   }
 }
+
+/**
+ * CRIU would keep packets from the container's connections by rules for iptables, at the dump and, because the image says
+ * so, at every restore: eight programs, a tenth of a second. A capture finds no connection, and a clone has none.
+ */
+const criuSettings = "network-lock skip\n";
 
 /** CRIU's last errors, without times and source positions. Pure. */
 export function dumpFailureReasons(log: string): readonly string[] {
@@ -114,11 +161,18 @@ function firstLine(error: unknown): string {
   return text.split("\n")[0] ?? text;
 }
 
-async function runc(paths: RuncPaths, command: readonly string[]): Promise<void> {
+async function runc(
+  paths: RuncPaths,
+  command: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await execa(paths.runc, ["--root", paths.runcRoot, ...command], {
     stdin: "ignore",
     timeout: dumpTimeoutMs,
-    env: { PATH: `${paths.criuDirectory}:${systemPath}` },
+    // A Ctrl-C, or the end of byom, must not cut off CRIU in a process that serves on.
+    detached: true,
+    cleanup: false,
+    env: { ...environment, PATH: `${paths.criuDirectory}:${systemPath}` },
     extendEnv: false,
   });
 }

@@ -44,9 +44,9 @@ const identityLength = 16;
 /** What changed from one key to another, for a reader: `kernel changed from 6.1.0 to 6.1.2`. */
 export function explainDifference(from: CompatibilityKey, to: CompatibilityKey): readonly string[] {
   return names.flatMap(([field, name]) => {
-    const before = String(from[field]);
-    const after = String(to[field]);
-    if (before === after) return [];
+    const before = readable(String(from[field]));
+    const after = readable(String(to[field]));
+    if (String(from[field]) === String(to[field])) return [];
     const isReadable = field !== "environment" && field !== "cpuFeatures";
     return [
       isReadable
@@ -54,6 +54,11 @@ export function explainDifference(from: CompatibilityKey, to: CompatibilityKey):
         : `${name} changed`,
     ];
   });
+}
+
+/** Digests by their beginning, as Docker shows them. */
+function readable(value: string): string {
+  return value.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, "$1");
 }
 
 const names: readonly (readonly [keyof CompatibilityKey, string])[] = [

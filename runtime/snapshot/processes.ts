@@ -47,27 +47,6 @@ export async function memoryToDumpBytes(processes: readonly ContainerProcess[]):
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Remote ends of TCP connections that leave the container, such as `140.82.121.4:443`. A clone would break them. */
-export async function outsideConnections(initPid: number): Promise<readonly string[]> {
-  const tables = await Promise.all(
-    ["tcp", "tcp6"].map((name) => readFile(`/proc/${initPid}/net/${name}`, "utf8").catch(() => "")),
-  );
-  return tables.flatMap(parseConnections);
-}
-
-/** Established (01) and half-open (02, 03) connections with another end than loopback (kernel: proc_net_tcp.rst). */
-export function parseConnections(table: string): readonly string[] {
-  return table.split("\n").flatMap((line) => {
-    const [, , remote, state] = line.trim().split(/\s+/);
-    if (remote === undefined || !["01", "02", "03"].includes(state ?? "")) return [];
-    const [hex = "", port = "0"] = remote.split(":");
-    const address = hex.slice(-8);
-    const octets = [6, 4, 2, 0].map((at) => Number.parseInt(address.slice(at, at + 2), 16));
-    const isLoopback = octets[0] === 127 || hex === "00000000000000000000000001000000";
-    return isLoopback ? [] : [`${octets.join(".")}:${Number.parseInt(port, 16)}`];
-  });
-}
-
 async function readProcess(hostPid: number): Promise<ContainerProcess | undefined> {
   try {
     const [status, command, executable] = await Promise.all([

@@ -21,6 +21,19 @@ export interface Snapshot {
   readonly holdsSecrets?: readonly string[];
   /** The GPU side of its processes. */
   readonly gpu?: GpuSuspension;
+  /** How often in a row a capture or a restore of this key failed; none since the last proven restore. */
+  readonly failures?: number;
+  /** Of a failed one: the platform makes another by itself; without it an operator must ask. */
+  readonly mayRetry?: boolean;
+}
+
+/** What a look at every byte of a snapshot found. */
+export interface SnapshotVerification {
+  /** Empty: it is what was captured. Otherwise it is not restored any more. */
+  readonly damage: readonly string[];
+  readonly files: number;
+  readonly bytes: number;
+  readonly ms: number;
 }
 
 /** Everything that must be equal for a restore to be tried (reference: CRIU, CPU dispatch, mounts). */
@@ -70,23 +83,40 @@ export interface Snapshotter {
     readonly isAvailable: boolean;
     readonly reason?: string;
     readonly ociRuntime?: string;
+    /** Restores may switch the host's huge pages on while they fill memory. */
+    readonly hugePages?: boolean;
   };
   key(
     input: { spec: ContainerSpec; weightsDigest: string },
     options: { signal: AbortSignal },
   ): Promise<CompatibilityKey>;
-  /** The available snapshot of this key; or why there is none. */
+  /** The available snapshot of this key; or why there is none, with the failed one that has this key. */
   find(
     key: CompatibilityKey,
-  ): Promise<{ snapshot: Snapshot } | { snapshot?: undefined; reason: string }>;
+  ): Promise<
+    { snapshot: Snapshot } | { snapshot?: undefined; reason: string; failed?: Snapshot | undefined }
+  >;
   /**
    * Quiesces (hooks, allocator), dumps the running container and its changed files, publishes atomically.
-   * The container goes on serving. One capture per key at a time: a second caller joins the first.
+   * The container goes on serving. One capture per key at a time, in all processes that use the directory: a second
+   * caller gets what the first one made.
    */
   capture(
-    input: { containerId: string; address: string; key: CompatibilityKey; warmUp?: WarmUp },
+    input: {
+      containerId: string;
+      address: string;
+      key: CompatibilityKey;
+      warmUp?: WarmUp;
+      /** Names of the secrets that setup() was given. */
+      holdsSecrets?: readonly string[];
+    },
     options: { signal: AbortSignal },
   ): Promise<Snapshot>;
+  /**
+   * Reads every byte of a snapshot and compares it with its digests; a damaged one is taken out of use.
+   * @throws NotFoundError; the signal's reason.
+   */
+  verify(snapshotId: string, options: { signal: AbortSignal }): Promise<SnapshotVerification>;
   /** Between create and start: tells the OCI runtime wrapper to restore this container. */
   prepareRestore(
     input: { containerId: string; snapshot: Snapshot },

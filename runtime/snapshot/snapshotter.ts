@@ -1,28 +1,37 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 
 import { systemClock, type Clock } from "../clock.ts";
 import type { ContainerSpec, EngineInfo } from "../engine/engine.ts";
 import { NotFoundError, SnapshotError } from "../errors.ts";
 import {
   ociRuntimeStateDirectory,
-  restoreMarker,
   runcRoot as dockerRuncRoot,
   wrapperFiles,
 } from "../oci-runtime/wrapper.ts";
+import { markForRestore } from "../oci-runtime/marker.ts";
+import { sweepRestores } from "../oci-runtime/sweep.ts";
 import { detectCapability, type Capability } from "./capability.ts";
-import { captureInto } from "./capture.ts";
-import { findDamage } from "./digests.ts";
+import { Captures } from "./captures.ts";
+import { checkContent } from "./content-check.ts";
 import { SnapshotDirectory, type StoredSnapshot } from "./directory.ts";
-import { thaw, type RuncPaths } from "./dump.ts";
-import { compatibilityKey, explainDifference, keyIdentity } from "./key.ts";
+import type { RuncPaths } from "./dump.ts";
+import { findSnapshot } from "./find.ts";
+import { compatibilityKey } from "./key.ts";
 import { parseOutcome, type Outcome } from "./outcome.ts";
 import { PageSizeChoice } from "./page-size.ts";
 import { introduceInstance, proveInstance } from "./prove.ts";
 import { readAhead } from "./read-ahead.ts";
-import type { CompatibilityKey, Snapshot, Snapshotter, StartPhase, WarmUp } from "./snapshot.ts";
 import { readRestoreLog } from "./restore-log.ts";
+import type {
+  CompatibilityKey,
+  Snapshot,
+  Snapshotter,
+  SnapshotVerification,
+  StartPhase,
+} from "./snapshot.ts";
+import { sweepCaptures } from "./sweep.ts";
+import { verifySnapshot } from "./verify-content.ts";
 
 export interface SnapshotterOptions {
   readonly engine: EngineInfo;
@@ -34,8 +43,12 @@ export interface SnapshotterOptions {
   readonly criuDirectory: string;
   readonly isRoot: boolean;
   readonly signal: AbortSignal;
+  /** Whether restores may switch the host's huge pages on while they fill memory. Default: true. */
+  readonly hugePages?: boolean;
   /** All snapshots together; the one used longest ago makes room. Default: 64 GiB. */
   readonly bytesMax?: number;
+  /** What a capture leaves free on the disk. Default: 1 GiB. */
+  readonly diskReserveBytes?: number;
   /** The wrapper's, as installed. Default: `/run/byom`. */
   readonly stateDirectory?: string;
   /** Default: where Docker's runc keeps containers. */
@@ -45,6 +58,8 @@ export interface SnapshotterOptions {
 
 /** Some dozens of models with a gigabyte of memory each. */
 const bytesMaxDefault = 64 * 2 ** 30;
+/** For the databases and logs beside the snapshots. */
+const diskReserveBytesDefault = 1 << 30;
 
 /**
  * Opens the snapshots of this host. A host that cannot snapshot gets a Snapshotter whose `capability` says why.
@@ -59,14 +74,19 @@ export async function createSnapshotter(options: SnapshotterOptions): Promise<Sn
   const { engine, isRoot, signal } = options;
   const capability = await detectCapability({ engine, paths, isRoot, signal });
   const directory = await SnapshotDirectory.open(options.directory);
-  for (const containerId of await directory.sweep()) await thaw(paths, containerId);
+  const clock = options.clock ?? systemClock;
+  await sweepCaptures(directory, { paths, clock, signal });
+  const stateDirectory = options.stateDirectory ?? ociRuntimeStateDirectory;
+  if (capability.isAvailable) await sweepRestores({ ...paths, stateDirectory, signal });
   return new HostSnapshotter({
     capability,
     directory,
     paths,
-    stateDirectory: options.stateDirectory ?? ociRuntimeStateDirectory,
+    stateDirectory,
+    hugePages: options.hugePages ?? true,
     bytesMax: options.bytesMax ?? bytesMaxDefault,
-    clock: options.clock ?? systemClock,
+    diskReserveBytes: options.diskReserveBytes ?? diskReserveBytesDefault,
+    clock,
   });
 }
 
@@ -75,22 +95,27 @@ interface Context {
   readonly directory: SnapshotDirectory;
   readonly paths: RuncPaths;
   readonly stateDirectory: string;
+  readonly hugePages: boolean;
   readonly bytesMax: number;
+  readonly diskReserveBytes: number;
   readonly clock: Clock;
 }
 
 class HostSnapshotter implements Snapshotter {
   readonly capability: Snapshotter["capability"];
   readonly #context: Context;
-  readonly #pageSizes = new PageSizeChoice();
-  /** By key: a second caller joins the first. */
-  readonly #captures = new Map<string, Promise<Snapshot>>();
+  readonly #pageSizes: PageSizeChoice;
+  readonly #captures: Captures;
+  /** By container: what is wrong with the content that was restored into it, known a little later. */
+  readonly #checks = new Map<string, Promise<string | undefined>>();
 
   constructor(context: Context) {
-    const { capability } = context;
+    const { capability, hugePages } = context;
     this.#context = context;
+    this.#pageSizes = new PageSizeChoice(hugePages);
+    this.#captures = new Captures(context);
     this.capability = capability.isAvailable
-      ? { isAvailable: true, ociRuntime: capability.ociRuntime }
+      ? { isAvailable: true, ociRuntime: capability.ociRuntime, hugePages }
       : { isAvailable: false, reason: capability.reason };
   }
 
@@ -106,39 +131,15 @@ class HostSnapshotter implements Snapshotter {
     return compatibilityKey({ ...input, host: capability.host });
   }
 
-  async find(
-    key: CompatibilityKey,
-  ): Promise<{ snapshot: Snapshot } | { snapshot?: undefined; reason: string }> {
-    const identity = keyIdentity(key);
-    const snapshots = await this.list();
-    const same = snapshots.filter((snapshot) => keyIdentity(snapshot.key) === identity);
-    const available = same.find((snapshot) => snapshot.status === "available");
-    if (available !== undefined) return { snapshot: available };
-    if (same[0] !== undefined) {
-      return { reason: `snapshot ${same[0].status}: ${same[0].reason ?? "unknown"}` };
-    }
-    const near = snapshots.find(
-      (snapshot) => snapshot.key.imageId === key.imageId && snapshot.status === "available",
-    );
-    if (near === undefined) return { reason: "no snapshot yet" };
-    return { reason: `no snapshot fits: ${explainDifference(near.key, key).join(", ")}` };
+  async find(key: CompatibilityKey): ReturnType<Snapshotter["find"]> {
+    return findSnapshot(await this.list(), key);
   }
 
   async capture(
-    input: { containerId: string; address: string; key: CompatibilityKey; warmUp?: WarmUp },
+    input: Parameters<Snapshotter["capture"]>[0],
     { signal }: { signal: AbortSignal },
   ): Promise<Snapshot> {
-    signal.throwIfAborted();
-    const identity = keyIdentity(input.key);
-    const running = this.#captures.get(identity);
-    if (running !== undefined) return await running;
-    const capture = this.#capture(identity, input, signal);
-    this.#captures.set(identity, capture);
-    try {
-      return await capture;
-    } finally {
-      this.#captures.delete(identity);
-    }
+    return await this.#captures.capture(input, signal);
   }
 
   async prepareRestore(
@@ -152,22 +153,18 @@ class HostSnapshotter implements Snapshotter {
       throw new SnapshotError("snapshot_damaged", `snapshot ${snapshot.id} is gone`);
     }
     const path = directory.pathOf(snapshot.id);
-    const damage = await findDamage(path, stored.files, signal);
-    if (damage !== undefined) {
-      throw new SnapshotError("snapshot_damaged", `the snapshot is damaged: ${damage}`);
-    }
+    const { damage, rest } = await checkContent(directory, stored, signal);
+    if (damage !== undefined) throw damaged(damage);
+    if (rest !== undefined) this.#checks.set(containerId, settled(rest));
     await directory.touch(snapshot.id).catch(() => {});
     // In the background: the engine needs a tenth of a second before it calls the wrapper.
     void readAhead(
       pageImages(stored).map((file) => join(path, file.path)),
       signal,
     ).catch(() => {});
-    const { marker } = wrapperFiles(stateDirectory, containerId);
-    await mkdir(dirname(marker), { recursive: true, mode: 0o700 });
     const pages = this.#pageSizes.choose(sizeOf(pageImages(stored)));
-    const text = restoreMarker(path, { usesHugePages: pages === "huge" });
-    await writeFile(`${marker}.new`, text, { mode: 0o600 });
-    await rename(`${marker}.new`, marker);
+    const usesHugePages = pages === "huge";
+    await markForRestore({ stateDirectory, containerId, snapshotDirectory: path, usesHugePages });
   }
 
   async outcome(containerId: string): Promise<Outcome> {
@@ -199,9 +196,16 @@ class HostSnapshotter implements Snapshotter {
     { signal }: { signal: AbortSignal },
   ): Promise<readonly StartPhase[]> {
     const { clock, directory, paths } = this.#context;
-    const helperPids = (await directory.read(input.snapshot.id))?.helperPids ?? [];
+    const stored = await directory.read(input.snapshot.id);
+    const helperPids = stored?.helperPids ?? [];
     const { runcRoot } = paths;
-    return await proveInstance({ ...input, helperPids }, { runcRoot, clock, signal });
+    const proof = proveInstance({ ...input, helperPids }, { runcRoot, clock, signal });
+    const [proven, damage] = await Promise.allSettled([proof, this.#checks.get(input.containerId)]);
+    this.#checks.delete(input.containerId);
+    if (damage.status === "fulfilled" && damage.value !== undefined) throw damaged(damage.value);
+    if (proven.status === "rejected") throw proven.reason;
+    if (stored !== undefined) await this.#captures.forgive(stored);
+    return proven.value;
   }
 
   async introduce(
@@ -214,7 +218,24 @@ class HostSnapshotter implements Snapshotter {
   async quarantine(snapshot: Snapshot, reason: string): Promise<void> {
     const { directory } = this.#context;
     const stored = await directory.read(snapshot.id);
-    if (stored !== undefined) await directory.retire(stored, "failed", reason);
+    if (stored !== undefined) await this.#captures.quarantine(stored, reason);
+  }
+
+  async verify(
+    snapshotId: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<SnapshotVerification> {
+    const { directory, clock } = this.#context;
+    const stored = await directory.read(snapshotId);
+    if (stored === undefined) {
+      throw new NotFoundError("snapshot_not_found", `there is no snapshot ${snapshotId}`);
+    }
+    const verification = await verifySnapshot(directory, stored, { clock, signal });
+    const [damage] = verification.damage;
+    if (damage !== undefined && stored.snapshot.status === "available") {
+      await this.#captures.quarantine(stored, damaged(damage).message);
+    }
+    return verification;
   }
 
   async list(): Promise<readonly Snapshot[]> {
@@ -228,82 +249,15 @@ class HostSnapshotter implements Snapshotter {
     }
     await directory.remove(snapshotId);
   }
-
-  /** A failure of the dump becomes a failed snapshot, so that it is not tried for every start; an abort rejects. */
-  async #capture(
-    identity: string,
-    input: { containerId: string; address: string; key: CompatibilityKey; warmUp?: WarmUp },
-    signal: AbortSignal,
-  ): Promise<Snapshot> {
-    const { directory, paths, clock } = this.#context;
-    const snapshotId = `${identity}-${randomBytes(4).toString("hex")}`;
-    const startedAt = clock.monotonicMs();
-    let unfinished = await directory.begin(snapshotId, input.containerId);
-    let stored: StoredSnapshot;
-    try {
-      stored = await captureInto(unfinished, { ...input, snapshotId }, { paths, clock, signal });
-    } catch (error) {
-      await directory.discard(unfinished);
-      signal.throwIfAborted();
-      if (!(error instanceof Error)) throw error;
-      unfinished = await directory.begin(snapshotId, input.containerId);
-      const captureMs = clock.monotonicMs() - startedAt;
-      stored = failedSnapshot({ snapshotId, key: input.key, error, captureMs, now: clock.now() });
-    }
-    await directory.publish(unfinished, stored);
-    await this.#removeOlder(stored.snapshot);
-    await this.#makeRoom(snapshotId);
-    return stored.snapshot;
-  }
-
-  async #removeOlder(kept: Snapshot): Promise<void> {
-    const identity = keyIdentity(kept.key);
-    for (const { id, key } of await this.list()) {
-      if (id !== kept.id && keyIdentity(key) === identity) await this.#context.directory.remove(id);
-    }
-  }
-
-  /** Expires the snapshots used longest ago until all fit; the one just made stays, whatever its size. */
-  async #makeRoom(keptId: string): Promise<void> {
-    const { directory, bytesMax } = this.#context;
-    const all = await Promise.all(
-      (await directory.list()).map(async (stored) => ({
-        stored,
-        usedMs: await directory.lastUsedMs(stored.snapshot.id),
-      })),
-    );
-    let bytes = all.reduce((sum, { stored }) => sum + stored.snapshot.sizeBytes, 0);
-    for (const { stored } of all.toSorted((a, b) => a.usedMs - b.usedMs)) {
-      if (bytes <= bytesMax) return;
-      if (stored.snapshot.id === keptId || stored.snapshot.sizeBytes === 0) continue;
-      bytes -= stored.snapshot.sizeBytes;
-      await directory.retire(stored, "expired", "it made room for a newer snapshot");
-    }
-  }
 }
 
-function failedSnapshot(facts: {
-  readonly snapshotId: string;
-  readonly key: CompatibilityKey;
-  readonly error: Error;
-  readonly captureMs: number;
-  readonly now: number;
-}): StoredSnapshot {
-  const { snapshotId, key, error, captureMs, now } = facts;
-  const hint = error instanceof SnapshotError && error.hint ? ` (${error.hint})` : "";
-  return {
-    snapshot: {
-      id: snapshotId,
-      key,
-      status: "failed",
-      reason: error.message + hint,
-      sizeBytes: 0,
-      createdAt: new Date(now).toISOString(),
-      captureMs,
-    },
-    files: [],
-    helperPids: [],
-  };
+function damaged(what: string): SnapshotError {
+  return new SnapshotError("snapshot_damaged", `the snapshot is damaged: ${what}`);
+}
+
+/** A check that is given up, because the start was, says nothing. */
+async function settled(check: Promise<string | undefined>): Promise<string | undefined> {
+  return await check.catch(() => undefined);
 }
 
 function pageImages(stored: StoredSnapshot): readonly { path: string; sizeBytes: number }[] {

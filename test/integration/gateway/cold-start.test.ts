@@ -44,6 +44,7 @@ beforeAll(async () => {
       quarantine: refuse,
       list: () => Promise.resolve([]),
       remove: refuse,
+      verify: refuse,
     },
     store,
     network,

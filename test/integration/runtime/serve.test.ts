@@ -41,6 +41,7 @@ const noSnapshots: Snapshotter = {
   quarantine: refuse,
   list: () => Promise.resolve([]),
   remove: refuse,
+  verify: refuse,
 };
 
 function open(): void {

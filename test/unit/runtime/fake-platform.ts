@@ -323,6 +323,10 @@ export class FakeSnapshotter implements Snapshotter {
     return Promise.resolve();
   }
 
+  verify(): Promise<never> {
+    return Promise.reject(new Error("nothing to verify"));
+  }
+
   list(): Promise<readonly Snapshot[]> {
     return Promise.resolve([...this.snapshots.values()]);
   }

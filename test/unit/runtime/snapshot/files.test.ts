@@ -1,5 +1,15 @@
 /** What a snapshot is on disk. A damaged one must never be restored, and a killed capture must leave nothing. */
-import { appendFile, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,11 +67,40 @@ describe("the snapshots' directory", () => {
     expect(await readdir(directory.pathOf("one"))).toEqual(["files.tar", "snapshot.json"]);
   });
 
-  it("names the containers of captures that were killed, and removes what they left", async () => {
+  it("names the containers of captures whose process ended, not of those under way", async () => {
     const directory = await SnapshotDirectory.open(root);
-    await directory.begin("one", "frozen");
-    expect(await directory.sweep()).toEqual(["frozen"]);
-    expect(await readdir(root)).toEqual([]);
+    const path = await directory.begin("one", "frozen");
+    expect(await directory.abandoned()).toEqual([]);
+    // The number is taken by a process that started at another time.
+    await writeFile(join(path, "container"), `frozen\n${process.pid}\n1`);
+    expect(await directory.abandoned()).toEqual([{ path, containerId: "frozen" }]);
+    await writeFile(join(path, "container"), "frozen");
+    expect(await directory.abandoned()).toEqual([{ path, containerId: "frozen" }]);
+    await rm(join(path, "container"));
+    expect(await directory.abandoned()).toEqual([{ path, containerId: undefined }]);
+  });
+
+  it("closes a directory that others could look into", async () => {
+    await chmod(root, 0o755);
+    await SnapshotDirectory.open(root);
+    expect((await stat(root)).mode & 0o777).toBe(0o700);
+  });
+
+  it("keeps what the record says: facts, secrets, failures", async () => {
+    const directory = await SnapshotDirectory.open(root);
+    const one = stored("one");
+    const facts = {
+      pageBytes: 1,
+      anonymousBytes: 2,
+      fileMappedBytes: 3,
+      changedFilesBytes: 4,
+      processes: [],
+      largestMappings: [{ name: "[heap]", bytes: 2 }],
+      frozenMs: 5.5,
+    };
+    const snapshot = { ...one.snapshot, facts, holdsSecrets: ["HF_TOKEN"], failures: 2 };
+    await directory.publish(await directory.begin("one", "c"), { ...one, snapshot });
+    expect(await directory.read("one")).toMatchObject({ snapshot });
   });
 
   it("keeps of a retired one only its record and the reason", async () => {
@@ -107,7 +146,9 @@ describe("damage", () => {
     const records = await recordFiles(root, signal);
     await writeFile(file, "MEMORY");
     await utimes(file, atime, mtime);
-    expect(await findDamage(root, records, signal)).toBe("pages-1.img is not what was captured");
+    expect(await findDamage(root, records, signal)).toBe(
+      "pages-1.img is not what was captured, between bytes 0 and 6",
+    );
     await appendFile(file, "!");
     expect(await findDamage(root, records, signal)).toBe("pages-1.img has 7 bytes instead of 6");
     await rm(file);

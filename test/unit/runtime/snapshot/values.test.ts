@@ -10,7 +10,6 @@ import {
   keyIdentity,
 } from "../../../../runtime/snapshot/key.ts";
 import { parseOutcome } from "../../../../runtime/snapshot/outcome.ts";
-import { parseConnections } from "../../../../runtime/snapshot/processes.ts";
 
 const host = {
   cpuFeatures: "x64-1",
@@ -136,29 +135,6 @@ it("takes CRIU's reasons out of its log, without noise", () => {
     "Connected TCP socket, consider using --tcp-established option.",
     "Dump files (pid: 12) failed with -1",
   ]);
-});
-
-describe("connections", () => {
-  const header = "  sl  local_address rem_address   st tx_queue";
-  it("that leave the container are named; listeners, loopback and closed ones are not", () => {
-    const table = [
-      header,
-      "   0: 00000000:1388 00000000:0000 0A 00000000:00000000",
-      "   1: 0100007F:1388 0100007F:A1B2 01 00000000:00000000",
-      "   2: 020011AC:D431 7904528C:01BB 01 00000000:00000000",
-      "   3: 020011AC:1388 010011AC:A1B2 06 00000000:00000000",
-    ].join("\n");
-    expect(parseConnections(table)).toEqual(["140.82.4.121:443"]);
-  });
-
-  it("over IPv6 count too", () => {
-    const line =
-      "   0: 0000000000000000FFFF0000020011AC:1388 0000000000000000FFFF0000010011AC:A1B2 01 0";
-    expect(parseConnections(`${header}\n${line}`)).toEqual(["172.17.0.1:41394"]);
-    const loopback =
-      "   0: 00000000000000000000000001000000:1388 00000000000000000000000001000000:A1B2 01 0";
-    expect(parseConnections(`${header}\n${loopback}`)).toEqual([]);
-  });
 });
 
 describe("the overlay root", () => {
