@@ -99,6 +99,13 @@ find_root() {
   esac
 }
 
+# Whether every path of the NUL-separated list $1 lies in $root when symbolic links on the way to it are followed. A link
+# such as /data -> /etc, of the image or of the changed files, would make `rm` delete files of the host.
+stays_inside() {
+  ! (cd "$root" && xargs -0r dirname -z -- <"$1" | sort -zu | xargs -0r realpath -zqm --relative-base=. --) |
+    grep -zq '^/'
+}
+
 # Puts the changed files of snapshot $1 into $root. First what the container had deleted or replaced, parents first
 # (NUL-separated paths relative to the root); then what it had written. GNU tar strips a leading slash, refuses `..` and
 # replaces a symbolic link that stands where the archive has a directory, so nothing lands outside of the root.
@@ -107,6 +114,7 @@ apply_files() {
   : >"$work/applied"
   if [ -s "$1/removed" ]; then
     grep -zqE '^/|(^|/)\.\.(/|$)' "$1/removed" && return 1
+    stays_inside "$1/removed" || return 1
     cp "$1/removed" "$work/removed" || return 1
     (cd "$root" && xargs -0 rm -rf -- <"$1/removed") >>"$work/files.log" 2>&1 || return 1
   fi
@@ -136,7 +144,7 @@ undo_files() {
     *) view=$lower ;;
   esac
   (
-    [ -e "$work/removed" ] || : >"$work/removed"
+    [ -e "$work/removed" ] && stays_inside "$work/removed" || : >"$work/removed"
     cd "$upper" && find . -mindepth 1 -print0 >"$work/written" &&
       find . -mindepth 1 ! -type d -print0 >"$work/files" &&
       find . -mindepth 1 -depth -type d -print0 >"$work/directories" &&

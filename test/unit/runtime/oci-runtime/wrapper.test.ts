@@ -224,6 +224,30 @@ describe("changed files", () => {
     },
   );
 
+  it("are refused when a removal would follow a symbolic link of the image out of the root", async () => {
+    const outside = join(directory, "outside");
+    await mkdir(join(outside, "deep"), { recursive: true });
+    await writeFile(join(outside, "deep/precious"), "");
+    await symlink(outside, join(rootfs, "data"));
+    await writeFile(join(snapshot, "removed"), "./etc/gone\0./data/deep/precious\0");
+    await mark();
+    expect(create().status).toBe(0);
+    await stat(join(outside, "deep/precious"));
+    expect(await outcome()).toContain("reason the changed files of the snapshot do not unpack\n");
+  });
+
+  it("are removed through a symbolic link that stays in the root", async () => {
+    await mkdir(join(rootfs, "usr/lib"), { recursive: true });
+    await writeFile(join(rootfs, "usr/lib/gone"), "");
+    await symlink("usr/lib", join(rootfs, "lib"));
+    await writeFile(join(snapshot, "removed"), "./lib/gone\0./lib\0");
+    await mark();
+    create();
+    await expect(stat(join(rootfs, "usr/lib/gone"))).rejects.toThrow("ENOENT");
+    await expect(stat(join(rootfs, "lib"))).rejects.toThrow("ENOENT");
+    await stat(join(rootfs, "usr/lib"));
+  });
+
   it("of a truncated archive mean a cold start", async () => {
     await pack({ "etc/written": "x".repeat(100_000) });
     const archive = await readFile(join(snapshot, "files.tar"));
