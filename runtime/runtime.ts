@@ -201,6 +201,7 @@ function createPlatform(options: RuntimeOptions): Platform {
     restoreSlots: new RestoreSlots({ cpus: availableParallelism() }),
     instances: store.instances,
     decisions: store.decisions,
+    secrets: store.secrets,
     dispatcher: options.dispatcher ?? new Agent({ connect: { timeout: connectTimeoutMs } }),
     clock,
     payoff: createPayoff({ starts: store.starts, clock }),

@@ -17,6 +17,7 @@ import { captureSnapshot } from "./capture.ts";
 import { scalingDefault, type Deployment, type Scaling } from "./deployment.ts";
 import { readModelInterface, type ModelInterface } from "./schema.ts";
 import { shiftTraffic } from "./traffic.ts";
+import { handOver, mustWithhold, tryExample } from "./withhold.ts";
 import {
   versionSettingsDefault,
   type Example,
@@ -239,15 +240,21 @@ async function proveVersion(
     instanceId = event.instanceId;
     onEvent({ type: "setup-start", version: version.number, instanceId });
   };
-  const instance = await startInstance({ ...context, emit }, { version, concurrency, signal });
+  const isWithheld = mustWithhold(context, version);
+  const instance = await startInstance(
+    { ...context, emit },
+    { version, concurrency, withholdsSecrets: isWithheld, signal },
+  );
   onEvent({ type: "setup-end", instanceId, start: instance.start });
   try {
-    const example = await proveExample(context, { ...input, instance });
+    const rehearsed = isWithheld && (await tryExample(context, { version, instance, signal }));
+    const proven = isWithheld ? undefined : await proveExample(context, { ...input, instance });
     const captured = await captureSnapshot(context, {
       version,
       instance,
       concurrency,
-      example,
+      example: rehearsed || proven,
+      isWithheld,
       signal,
       onStart: () => onEvent({ type: "snapshot-start" }),
     });
@@ -257,6 +264,8 @@ async function proveVersion(
       const { id: snapshotId, sizeBytes, captureMs: ms } = captured.snapshot;
       onEvent({ type: "snapshot-end", snapshotId, sizeBytes, ms });
     }
+    if (isWithheld) await handOver(context, { version, instance, signal });
+    const example = isWithheld ? await proveExample(context, { ...input, instance }) : proven;
     const isAlive = await isStillServing(context, instance, signal);
     if (!isAlive) await removeInstance(context, instance);
     return {

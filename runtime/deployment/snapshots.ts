@@ -211,6 +211,7 @@ export class Snapshots implements SnapshotVerbs {
         snapshotsOff(version.settings) === undefined
           ? snapshotter.capability.ociRuntime
           : undefined,
+      secrets: this.#context.secrets,
     });
   }
 
