@@ -1,10 +1,9 @@
-import { isDeepStrictEqual } from "node:util";
-
 import type { ContainerSpec } from "../engine/engine.ts";
 import type { ReadyInstance } from "../instance/instance.ts";
 import { predict } from "../instance/predict.ts";
 import { instanceSpec } from "../instance/spec.ts";
 import type { InstanceContext } from "../instance/start.ts";
+import { answersAgree } from "../snapshot/answers.ts";
 import type { CompatibilityKey, Snapshot, WarmUp } from "../snapshot/snapshot.ts";
 import { explainExposure } from "./withhold.ts";
 import { snapshotsOff, type Example, type Version } from "./version.ts";
@@ -12,8 +11,15 @@ import { snapshotsOff, type Example, type Version } from "./version.ts";
 /** A snapshot of a warmed-up instance, or why there is none. A missing snapshot costs time, never an answer. */
 export type CaptureResult =
   | { readonly snapshot: Snapshot; readonly isNew: boolean }
-  | { readonly snapshot?: undefined; readonly reason: string };
+  | {
+      readonly snapshot?: undefined;
+      readonly reason: string;
+      /** It failed for a reason that may pass. */
+      readonly mayRetry?: boolean;
+    };
 
+/** What will fail again is not tried for every instance. */
+const askHint = "`byom snapshot create` tries again";
 /** A dump writes the model's memory once; this is far beyond what any disk needs for it. */
 const captureTimeoutMs = 300_000;
 
@@ -64,6 +70,7 @@ export async function captureSnapshot(
     if (input.isForced !== true) {
       const known = await snapshotter.find(key);
       if (known.snapshot !== undefined) return { snapshot: known.snapshot, isNew: false };
+      if (known.failed?.mayRetry === false) return { reason: `${known.reason} (${askHint})` };
       const verdict = context.payoff.verdict(subject);
       const isWanted = version.settings.snapshots === "always";
       if (verdict.verdict === "does-not-pay" && !isWanted) return { reason: verdict.reason };
@@ -78,7 +85,8 @@ export async function captureSnapshot(
     input.onStart?.();
     const snapshot = await capture(context, { ...input, key, spec, signal: deadline });
     if (snapshot.status !== "available") {
-      return { reason: snapshot.reason ?? `the capture is ${snapshot.status}` };
+      const reason = snapshot.reason ?? `the capture is ${snapshot.status}`;
+      return { reason, mayRetry: snapshot.mayRetry ?? false };
     }
     context.payoff.captured(subject, snapshot.id);
     return { snapshot, isNew: true };
@@ -125,6 +133,6 @@ async function findWarmUp(
     signal,
   });
   // A clone has the secrets and may answer otherwise.
-  const isRepeatable = input.isWithheld !== true && isDeepStrictEqual(output, example.output);
+  const isRepeatable = input.isWithheld !== true && answersAgree(output, example.output);
   return { input: example.input, ...(isRepeatable ? { output } : {}) };
 }
