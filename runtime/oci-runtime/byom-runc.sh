@@ -216,7 +216,7 @@ clean_up() {
 
 # $@: the arguments of `create`. The same words, with `create` replaced, are the arguments of `restore`.
 restore() {
-  bundle= previous= command=
+  bundle= previous= command= pid_file=
   for argument in "$@"; do
     shift
     if [ -z "$command" ] && [ "$argument" = create ]; then
@@ -224,7 +224,10 @@ restore() {
       set -- "$@" restore --detach --no-subreaper --tcp-established --file-locks \
         --image-path "$snapshot/images" --work-path "$work"
     else
-      case $previous in --bundle | -b) bundle=$argument ;; esac
+      case $previous in
+        --bundle | -b) bundle=$argument ;;
+        --pid-file) pid_file=$argument ;;
+      esac
       set -- "$@" "$argument"
     fi
     previous=$argument
@@ -238,7 +241,12 @@ restore() {
   timeout --foreground --signal=KILL "$restore_seconds_max" "$runc" "$@" 2>&3 3>&-
   code=$?
   say_when restore
-  [ "$code" = 0 ] || { reason=$(reason_of "$code"); return 1; }
+  if [ "$code" != 0 ]; then
+    reason=$(reason_of "$code")
+    # runc writes it under a name with a dot and renames it; it refuses to write over what a killed one left.
+    [ -z "$pid_file" ] || rm -f "$pid_file" "${pid_file%/*}/.${pid_file##*/}"
+    return 1
+  fi
   huge_pages_end
 }
 
