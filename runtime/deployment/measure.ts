@@ -1,12 +1,12 @@
 import { SnapshotError } from "../errors.ts";
-import { predict } from "../instance/predict.ts";
 import { removeInstance } from "../instance/remove.ts";
 import { startInstance, type InstanceContext } from "../instance/start.ts";
 import type { ReadyInstance } from "../instance/instance.ts";
 import type { PayoffVerdict } from "../snapshot/payoff.ts";
 import type { Snapshot, StartReport } from "../snapshot/snapshot.ts";
 import { captureSnapshot } from "./capture.ts";
-import type { Example, Version } from "./version.ts";
+import type { Version } from "./version.ts";
+import { mustWithhold, tryExample } from "./withhold.ts";
 
 /** Progress of `byom snapshot create`, in the order in which the steps happen. */
 export type SnapshotCreateEvent =
@@ -61,10 +61,11 @@ export async function measureSnapshot(
   const restoredMs: number[] = [];
   let snapshot: Snapshot | undefined;
   for (let round = 1; round <= roundsMax; round += 1) {
-    const cold = await timeStart(context, { ...input, round, mode: "cold" }, async (instance) => {
-      snapshot ??= await capture(context, { ...input, instance });
-    });
-    coldMs.push(cold);
+    const take = async (instance: ReadyInstance): Promise<void> => {
+      snapshot = await capture(context, { ...input, instance });
+    };
+    const cold = { ...input, round, mode: "cold" } as const;
+    coldMs.push(await timeStart(context, cold, round === 1 ? take : undefined));
     restoredMs.push(await timeStart(context, { ...input, round, mode: "restored" }));
     const isClear = restoredMs.every((ms) => ms < Math.min(...coldMs) * clearShare);
     if (round >= roundsMin && isClear) break;
@@ -89,6 +90,7 @@ async function timeStart(
     version,
     concurrency,
     wish: mode === "cold" ? "cold" : "measured-restore",
+    withholdsSecrets: use !== undefined && mustWithhold(context, version),
     signal,
   });
   try {
@@ -115,9 +117,15 @@ async function capture(
   input: Parameters<typeof measureSnapshot>[1] & { readonly instance: ReadyInstance },
 ): Promise<Snapshot> {
   const { version, onEvent, signal, instance } = input;
-  const example = await warmUp(context, { version, instance, signal });
+  // What the first prediction loads or compiles belongs into the snapshot.
+  const example = await tryExample(context, { version, instance, signal });
   onEvent({ type: "snapshot-start" });
-  const captured = await captureSnapshot(context, { ...input, example, isForced: true });
+  const captured = await captureSnapshot(context, {
+    ...input,
+    example,
+    isForced: true,
+    isWithheld: mustWithhold(context, version),
+  });
   if (captured.snapshot === undefined) {
     throw new SnapshotError(
       "snapshot_capture_failed",
@@ -127,25 +135,4 @@ async function capture(
   const { id: snapshotId, sizeBytes, captureMs: ms } = captured.snapshot;
   onEvent({ type: "snapshot-end", snapshotId, sizeBytes, ms });
   return captured.snapshot;
-}
-
-/** What the first prediction loads or compiles belongs into the snapshot. */
-async function warmUp(
-  context: InstanceContext,
-  input: {
-    readonly version: Version;
-    readonly instance: ReadyInstance;
-    readonly signal: AbortSignal;
-  },
-): Promise<Example | undefined> {
-  const { version, instance, signal } = input;
-  if (version.example === undefined) return undefined;
-  const output = await predict({
-    origin: instance.origin,
-    input: version.example.input,
-    timeoutMs: version.settings.exampleTimeoutMs,
-    dispatcher: context.dispatcher,
-    signal,
-  });
-  return { input: version.example.input, output };
 }
