@@ -10,6 +10,7 @@ export type { Clock } from "./clock.ts";
 export type { DeployRequest, DeployResult } from "./deployment/deploy.ts";
 export { scalingDefault } from "./deployment/deployment.ts";
 export type { Deployment, Release, Scaling, TrafficShare } from "./deployment/deployment.ts";
+export { openSnapshotTravel } from "./deployment/snapshot-travel.ts";
 export { versionSettingsDefault } from "./deployment/version.ts";
 export type {
   Example,
@@ -42,6 +43,7 @@ export { createRuntime } from "./runtime.ts";
 export type { ModelStatus, Runtime, RuntimeOptions, RuntimeStatus } from "./runtime.ts";
 export type { Decision } from "./snapshot/decision.ts";
 export type { Snapshot, Snapshotter, StartPhase, StartReport } from "./snapshot/snapshot.ts";
+export { explainMissing as explainMissingSecrets } from "./secrets/required.ts";
 export { createSnapshotter } from "./snapshot/snapshotter.ts";
 export type { SnapshotterOptions } from "./snapshot/snapshotter.ts";
 export type { KeyScope } from "./store/keys.ts";

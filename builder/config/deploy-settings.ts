@@ -7,6 +7,7 @@ import { issueProblems, problemAt } from "./issues.ts";
 import { unknownKeyProblems } from "./keys.ts";
 import { hasErrors, sortProblems } from "./problems.ts";
 import { readSource } from "./read-source.ts";
+import { secretKeys, secretsField, type NamedSecret } from "./secrets-field.ts";
 import { isSourceMapping, toPlain, valueAt } from "./source.ts";
 import type { SourceDocument } from "./source.ts";
 import { parseBytes, parseDurationMs } from "./units.ts";
@@ -28,6 +29,12 @@ export interface DeploySettings {
   readonly memoryBytes?: number;
   /** Number of CPU cores, fractions allowed. */
   readonly cpus?: number;
+  /** Which of the host's GPUs its instances get: all, or some by index or UUID. */
+  readonly gpus?: "all" | readonly string[];
+  /** False: instances with GPUs start cold. */
+  readonly gpuSnapshot?: boolean;
+  /** What it needs of `byom secrets set`. */
+  readonly secrets?: readonly NamedSecret[];
   /** Whether instances start from a snapshot. */
   readonly snapshot?: boolean;
   /** Where inputs and outputs differ from the names that the gateway expects. */
@@ -124,6 +131,9 @@ const byomYaml = z.object({
   prediction_timeout: duration.nullish(),
   memory: bytes.nullish(),
   cpus: numberField(z.number().positive()).nullish(),
+  gpus: z.union([textField.pipe(z.literal("all")), z.array(textField).min(1)]).nullish(),
+  gpu_snapshot: flagField.nullish(),
+  secrets: secretsField.nullish(),
   snapshot: flagField.nullish(),
   mapping: mappingField(mappingSchema).nullish(),
   modalities: z
@@ -136,6 +146,7 @@ const knownKeys = {
   example: Object.keys(exampleSchema.shape),
   scaling: Object.keys(scalingSchema.shape),
   mapping: Object.keys(mappingSchema.shape),
+  "secrets[]": secretKeys,
 };
 
 function completeSettings(
@@ -164,6 +175,9 @@ function completeSettings(
     predictionTimeoutMs: parseDurationMs(byom.prediction_timeout),
     memoryBytes: parseBytes(byom.memory),
     cpus: byom.cpus,
+    gpus: byom.gpus,
+    gpuSnapshot: byom.gpu_snapshot,
+    secrets: byom.secrets,
     snapshot: byom.snapshot,
     mapping:
       mapping &&

@@ -39,6 +39,9 @@ export const exampleLines: Readonly<Record<string, string>> = {
   memory: "write a number with KiB, MiB or GiB, such as 4GiB",
   cpus: "write a number above 0, such as 2 or 0.5",
   snapshot: "write snapshot: true or snapshot: false",
+  gpu_snapshot: "write gpu_snapshot: false for cold starts with GPUs",
+  gpus: "write gpus: all, or a list of indexes or UUIDs",
+  secrets: "write secrets: [HF_TOKEN, {name: LICENSE, setup: true}]",
 };
 
 /** Keys of older Cog versions that no Cog reads today, with what to know about them. */

@@ -17,6 +17,7 @@ import { readMapping } from "../model-mapping.ts";
 import { createBuildReporter, createUploadReporter } from "../report/build.ts";
 import { createDeployReporter, type Deployed } from "../report/deploy.ts";
 import { loadRepository, planOptions, readPlanFlags, type Repository } from "../repository.ts";
+import { assertSecrets } from "../required-secrets.ts";
 import { buildRepository } from "./build.ts";
 
 const modelIdPattern = /^[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/;
@@ -42,6 +43,9 @@ export const push: Command = {
     // Whether there is a platform to deploy to is known before minutes go into a build.
     const platform = flags.has("no-deploy") ? undefined : await connectPlatform(context);
     await platform?.call("GET", "/api/v1/status");
+    if (platform !== undefined) {
+      await assertSecrets({ platform, modelId: target.modelId, settings: repository.settings });
+    }
     const { image, engine } = await buildRepository(context, repository);
     const pushed = await pushToRegistry(context, { image, engine, target });
     if (platform === undefined) {
@@ -232,6 +236,9 @@ function versionSettings(settings: DeploySettings): Record<string, unknown> {
     ...(settings.predictionTimeoutMs !== undefined && {
       exampleTimeoutMs: settings.predictionTimeoutMs,
     }),
+    ...(settings.gpus !== undefined && { gpus: settings.gpus }),
+    ...(settings.gpuSnapshot === false && { gpuSnapshots: "off" }),
+    ...(settings.secrets !== undefined && { secrets: settings.secrets }),
     ...(settings.snapshot !== undefined && { snapshots: settings.snapshot ? "auto" : "off" }),
   };
 }

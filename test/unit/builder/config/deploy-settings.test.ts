@@ -17,6 +17,9 @@ test("every setting arrives in its unit", async () => {
       "memory: 4GiB",
       "cpus: 0.5",
       "snapshot: false",
+      "gpus: [0, GPU-1]",
+      "gpu_snapshot: off",
+      "secrets: [HF_TOKEN, {name: LICENSE, setup: true}, {name: OTHER}]",
       "mapping: {inputs: {max_tokens: length}, output: data.text, chat_template: '@chat.jinja', template_variables: {eos_token: </s>}}",
       "modalities: [text, image]",
     ].join("\n"),
@@ -34,6 +37,13 @@ test("every setting arrives in its unit", async () => {
       memoryBytes: 4 * 1024 ** 3,
       cpus: 0.5,
       snapshot: false,
+      gpus: ["0", "GPU-1"],
+      gpuSnapshot: false,
+      secrets: [
+        { name: "HF_TOKEN", scope: "run" },
+        { name: "LICENSE", scope: "setup" },
+        { name: "OTHER", scope: "run" },
+      ],
       mapping: {
         inputs: { max_tokens: "length" },
         output: "data.text",
@@ -76,5 +86,20 @@ test("an example whose file is missing, and a minimum above the maximum, are err
   expect(renderProblems((await loadDeploySettings({ directory })).problems)).toEqual([
     "byom.yaml:3 example.input.image: page.png does not exist; try: create it or correct the path",
     "byom.yaml:4 scaling.min: min is above max",
+  ]);
+});
+
+test("a value among the secrets is no name: it would be in the repo", async () => {
+  const directory = writeRepo({ "byom.yaml": "secrets: [hf_token=abc]\ngpus: some\n" });
+  expect(renderProblems((await loadDeploySettings({ directory })).problems)).toEqual([
+    expect.stringMatching(/^byom\.yaml:1 secrets\[0\]: /),
+    expect.stringMatching(/^byom\.yaml:2 gpus: .*write gpus: all/),
+  ]);
+});
+
+test("a misspelt key of a secret is told, so that setup() does not go without", async () => {
+  const directory = writeRepo({ "byom.yaml": "secrets: [{name: A, setpu: true}]\n" });
+  expect(renderProblems((await loadDeploySettings({ directory })).problems)).toEqual([
+    "byom.yaml:1 secrets[0].setpu: warning: unknown key, ignored; try: did you mean setup?",
   ]);
 });
