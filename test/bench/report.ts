@@ -54,8 +54,8 @@ export function renderReport(report: Report): string {
       `  ratio     ${row.ratio.toFixed(2)}×   goal: ${row.goal}   ${row.met ? "met" : "not met"}`,
     );
     if (row.phases !== undefined) {
-      const phases = Object.entries(row.phases).map(([name, value]) => `${name} ${value}`);
-      lines.push(`  phases    ${phases.join(", ")}`);
+      for (const [name, value] of Object.entries(row.phases))
+        lines.push(`    ${name.padEnd(28)} ${value}`);
     }
     lines.push("");
   }
