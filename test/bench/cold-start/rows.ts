@@ -17,7 +17,7 @@ const overheadMaxMs = 250;
 const goalBytesPerMs = 5e6;
 
 export function toRows(model: Model, samples: Samples, copy: CopyRates): readonly Row[] {
-  const { cold, restored, resumed } = samples;
+  const { cold, resumed } = samples;
   const starts = samples.empty.map(({ startMs }) => startMs);
   const empty = measured("empty docker start", starts);
   const wake = measured(
