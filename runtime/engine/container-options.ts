@@ -14,7 +14,14 @@ const pidsMaxDefault = 4096;
  * What the root user of a Cog image needs for its own files and processes. Everything else of Docker's default set is
  * dropped: raw sockets, device nodes, changing of capabilities, chroot, low ports, audit.
  */
-const capabilitiesKept = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"] as const;
+export const capabilitiesKept = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "KILL",
+  "SETGID",
+  "SETUID",
+] as const;
 
 /** The body of `POST /containers/create`, as a value. */
 export function containerOptions(

@@ -31,7 +31,12 @@ const mountPoints = ["/proc", "/sys", "/dev", "/etc/resolv.conf", "/etc/hostname
 export async function verifyChangedFiles(
   directory: string,
   bounds: ContainerBounds,
-  options: { readonly bytesMax: number; readonly signal: AbortSignal },
+  options: {
+    readonly bytesMax: number;
+    /** Paths that the container had deleted, see {@link verifyRemoved}. */
+    readonly removed: readonly string[];
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const stream = await openStream(join(directory, "files.tar"), options.signal);
   const places = [...mountPoints, ...bounds.mounts];
@@ -45,10 +50,15 @@ export async function verifyChangedFiles(
     }
     if (entry.type === "character device") refuse(`files.tar makes the device ${quoted(path)}`);
   });
+  // They are removed once more when a restore is undone, with the links of the archive in their place.
+  for (const path of options.removed) {
+    const link = tree.findLinkAbove(path);
+    if (link !== undefined) refuse(`removed goes through ${quoted(link)}, a link of files.tar`);
+  }
 }
 
-/** The list of deleted paths, which the wrapper gives to `rm`. */
-export async function verifyRemoved(directory: string): Promise<void> {
+/** The list of deleted paths, which the wrapper gives to `rm`. @returns them, relative and without `./`. */
+export async function verifyRemoved(directory: string): Promise<readonly string[]> {
   await using file = await open(
     join(directory, "removed"),
     constants.O_RDONLY | constants.O_NOFOLLOW,
@@ -57,7 +67,10 @@ export async function verifyRemoved(directory: string): Promise<void> {
   if (size > removedBytesMax) refuse(`removed has ${size} bytes, more than ${removedBytesMax}`);
   const text = (await file.readFile()).toString("latin1");
   if (!text.endsWith("\0")) refuse("removed is cut off");
-  for (const path of text.slice(0, -1).split("\0")) relativePath(path, "removed");
+  return text
+    .slice(0, -1)
+    .split("\0")
+    .map((path) => relativePath(path, "removed") || refuse("removed names the root"));
 }
 
 const removedBytesMax = 64 * 2 ** 20;
@@ -96,6 +109,15 @@ class Tree {
 
   constructor(what: string) {
     this.#what = what;
+  }
+
+  /** What stands in the way of a path and is no directory. */
+  findLinkAbove(path: string): string | undefined {
+    for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
+      const type = this.#types.get(path.slice(0, at));
+      if (type !== undefined && type !== "directory") return path.slice(0, at);
+    }
+    return undefined;
   }
 
   /** @returns the path without `./`. */

@@ -54,12 +54,9 @@ export function containerBounds(input: {
   readonly mounts: readonly string[];
   /** `User` of the image's config. */
   readonly user: string;
-  /** SecurityOptions of the engine's information; undefined: not known, the strictest is taken. */
-  readonly securityOptions?: readonly string[] | undefined;
+  /** Whether the engine gives its containers an AppArmor profile here. */
+  readonly hasAppArmor: boolean;
 }): ContainerBounds {
-  const { securityOptions } = input;
-  const has = (name: string): boolean =>
-    securityOptions?.some((option) => option.startsWith(`name=${name}`)) ?? false;
   return {
     capabilities: new Set(
       input.capabilities.map((name) => {
@@ -69,8 +66,8 @@ export function containerBounds(input: {
       }),
     ),
     mustHaveNoNewPrivileges: true,
-    mustHaveSeccomp: securityOptions === undefined || has("seccomp"),
-    appArmorProfile: has("apparmor") ? "docker-default" : undefined,
+    mustHaveSeccomp: true,
+    appArmorProfile: input.hasAppArmor ? "docker-default" : undefined,
     isRoot: ["", "0", "root"].includes(input.user.split(":")[0] ?? ""),
     mounts: input.mounts,
     mustBeMasked: maskedPaths.filter((path) => existsSync(path)),

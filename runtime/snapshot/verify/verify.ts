@@ -62,8 +62,8 @@ export async function verifySnapshot(input: Verification): Promise<void> {
     await verifyMemoryFiles(images, name, signal);
   }
   const has = (path: string): boolean => files.some((file) => file.path === path);
-  if (has("removed")) await verifyRemoved(directory);
-  if (has("files.tar")) await verifyChangedFiles(directory, bounds, { bytesMax, signal });
+  const removed = has("removed") ? await verifyRemoved(directory) : [];
+  if (has("files.tar")) await verifyChangedFiles(directory, bounds, { bytesMax, removed, signal });
 }
 
 /** runc tells CRIU to put the new container's own standard files in the place of these. */
