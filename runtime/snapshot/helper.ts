@@ -1,10 +1,9 @@
-import { readdir } from "node:fs/promises";
 import { connect } from "node:net";
-import { join } from "node:path";
 
 import { z } from "zod";
 
 import { SnapshotError } from "../errors.ts";
+import { withHelperSockets } from "./identity-files.ts";
 import type { InstanceIdentity } from "./identity.ts";
 
 /** What the Python helper in the container answers; see builder/python-helper/byom/_requests.py. */
@@ -54,11 +53,8 @@ export async function askHelpers(
   request: HelperRequest,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<readonly HelperReply[]> {
-  const directory = `/proc/${initPid}/root/run/byom`;
-  const names = await readdir(directory).catch(() => []);
-  const sockets = names.filter((name) => name.endsWith(".sock")).toSorted();
-  const replies = await Promise.all(
-    sockets.map((name) => askOne(join(directory, name), request, options)),
+  const replies = await withHelperSockets(initPid, (paths) =>
+    Promise.all(paths.map((path) => askOne(path, request, options))),
   );
   return replies.filter((reply) => reply !== undefined);
 }

@@ -56,6 +56,23 @@ export async function writeIdentity(initPid: number, identity: InstanceIdentity)
 }
 
 /**
+ * Paths of the helpers' sockets in a container while `work` runs, below a directory that is held open: a link that the
+ * container laid in their place is neither followed nor listed.
+ */
+export async function withHelperSockets<Result>(
+  initPid: number,
+  work: (paths: readonly string[]) => Promise<Result>,
+): Promise<Result> {
+  await using root = await openRoot(initPid).catch(nothing);
+  const result = await inDirectory(root, ["run", "byom"], async (byom) => {
+    const entries = await readdir(at(byom, "."), { withFileTypes: true });
+    const sockets = entries.filter((entry) => entry.isSocket() && entry.name.endsWith(".sock"));
+    return { of: await work(sockets.map(({ name }) => at(byom, name)).toSorted()) };
+  });
+  return result === undefined ? await work([]) : result.of;
+}
+
+/**
  * Does the work, such as a dump, while neither identity nor secrets are among a container's files; then puts them back,
  * because the instance serves on.
  */
@@ -144,6 +161,8 @@ const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 const createFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+const nothing = (): undefined => undefined;
+
 /** A name below an open directory, whatever its path has become (proc(5), /proc/self/fd). */
 function at(directory: FileHandle, name: string): string {
   return `/proc/self/fd/${directory.fd}/${name}`;
@@ -169,16 +188,15 @@ async function enterOrMake(directory: FileHandle, name: string, owner: Owner): P
 
 /** Undefined when a directory on the way is not there, or is none. */
 async function inDirectory<Result>(
-  from: FileHandle,
+  from: FileHandle | undefined,
   names: readonly string[],
   work: (directory: FileHandle) => Promise<Result>,
 ): Promise<Result | undefined> {
   const [name, ...below] = names;
+  if (from === undefined) return undefined;
   if (name === undefined) return await work(from);
-  const directory = await enter(from, name).catch(() => undefined);
-  if (directory === undefined) return undefined;
-  await using entered = directory;
-  return await inDirectory(entered, below, work);
+  await using directory = await enter(from, name).catch(nothing);
+  return await inDirectory(directory, below, work);
 }
 
 async function writeAtomically(

@@ -29,6 +29,8 @@ def after(instance):
     told.update(instance, token=byom.secrets.get("TOKEN"))
 
 class Predictor:
+    database = None
+
     def setup(self):
         self.restores = 0
         self.ballast = bytearray(os.urandom(8 << 20))
@@ -39,12 +41,25 @@ class Predictor:
         os.makedirs("/srv/deep/er", exist_ok=True)
         open("/srv/deep/er/file", "w").close()
 
+    def before_snapshot(self):
+        if self.database is not None:
+            self.database.close()
+            self.database = None
+
     def after_restore(self):
         self.restores += 1
 
+    def connection(self, host, port):
+        if self.database is None:
+            self.database = socket.create_connection((host, port))
+        return self.database
+
     def predict(self, do: str = "", host: str = "", port: int = 0) -> dict:
         if do == "connect":
-            self.connection = socket.create_connection((host, port))
+            self.kept = socket.create_connection((host, port))
+        if do == "ask":
+            self.connection(host, port).sendall(b"?")
+            return {"answer": self.connection(host, port).recv(100).decode()}
         if do == "connect-elsewhere":
             script = f"exec 3<>/dev/tcp/{host}/{port}; sleep 60"
             self.child = subprocess.Popen(["bash", "-c", script])

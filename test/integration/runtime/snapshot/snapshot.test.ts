@@ -2,7 +2,7 @@
 // promised warm ones; or worse, clones that share their random numbers, lose files, or answer wrongly.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -217,6 +217,22 @@ describe.skipIf(skipReason !== undefined)("snapshots", () => {
     await rm(trap, { recursive: true });
   });
 
+  it("asks no program of the host that a container's link names as a helper", async () => {
+    const running = await start(spec());
+    const trap = await mkdtemp(path.join(tmpdir(), "byom-trap-"));
+    let called = 0;
+    const server = createServer(() => (called += 1)).listen(path.join(trap, "host.sock"));
+    const lay = `ln -s ${trap}/host.sock /run/byom/9.sock`;
+    execFileSync("docker", ["exec", running.containerId, "sh", "-c", lay]);
+    const otherKey = { ...key, weightsDigest: "sha256:trap" };
+    const made = await snapshotter.capture({ ...running, key: otherKey }, { signal });
+    expect(made).toMatchObject({ status: "available" });
+    expect(called).toBe(0);
+    server.close();
+    await snapshotter.remove(made.id);
+    await rm(trap, { recursive: true });
+  });
+
   it("closes what the model had open to outside, tells every clone, and the model lives on", async () => {
     await using server = await listen();
     const running = await start(spec());
@@ -231,6 +247,24 @@ describe.skipIf(skipReason !== undefined)("snapshots", () => {
     const clone = await restore(made);
     const answer = await predict(clone, { do: "identity" });
     expect(answer).toMatchObject({ told: { closedConnections: [`${host}:${server.port}`] } });
+    await snapshotter.remove(made.id);
+  });
+
+  it("lets a model close its connection before and open another after, the original and each clone its own", async () => {
+    await using server = await listen();
+    const running = await start(spec());
+    const ask = { do: "ask", host: running.address.replace(/\d+:\d+$/, "1"), port: server.port };
+    expect(await predict(running, ask)).toEqual({ answer: "connection 1" });
+    const otherKey = { ...key, weightsDigest: "sha256:asked" };
+    const made = await snapshotter.capture({ ...running, key: otherKey, warmUp }, { signal });
+    expect(made).toMatchObject({ status: "available" });
+    const clones = [await restore(made), await restore(made)];
+    const answers = [];
+    for (const each of [running, ...clones]) answers.push(await predict(each, ask));
+    expect(answers).toEqual([2, 3, 4].map((number) => ({ answer: `connection ${number}` })));
+    expect(await predict(running, ask)).toEqual({ answer: "connection 2" });
+    const told = await predict(clones[0] ?? running, { do: "identity" });
+    expect(told).toMatchObject({ told: { closedConnections: [] } });
     await snapshotter.remove(made.id);
   });
 
@@ -361,7 +395,11 @@ async function restore(snapshot: Snapshot): Promise<Running> {
 
 /** A server on the host that a container can reach. */
 async function listen(): Promise<AsyncDisposable & { port: number; connected: Promise<void> }> {
-  const server = createServer((socket) => socket.on("error", () => {})).listen(0, "0.0.0.0");
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    const answer = `connection ${sockets.push(socket)}`;
+    socket.on("error", () => {}).on("data", () => socket.write(answer));
+  }).listen(0, "0.0.0.0");
   const connected = new Promise<void>((resolve) => server.on("connection", () => resolve()));
   await new Promise((resolve) => server.on("listening", resolve));
   const { port } = server.address() as { port: number };
@@ -369,6 +407,7 @@ async function listen(): Promise<AsyncDisposable & { port: number; connected: Pr
     port,
     connected,
     async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };
