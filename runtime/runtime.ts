@@ -7,10 +7,12 @@ import type { AcquireOptions, Lease } from "./autoscale/lease.ts";
 import { autoscaleLimits, type AutoscaleLimits } from "./autoscale/limits.ts";
 import { ModelPool, type PoolContext } from "./autoscale/pool.ts";
 import { systemClock, type Clock } from "./clock.ts";
-import { captureMissing } from "./deployment/capture-missing.ts";
+import { MissingSnapshots } from "./deployment/capture-missing.ts";
 import { Changes, type ModelChanges } from "./deployment/change.ts";
 import { pickVersion, type Deployment, type Release } from "./deployment/deployment.ts";
-import { Snapshots, type SnapshotVerbs, type StartOutlook } from "./deployment/snapshots.ts";
+import type { SnapshotVerbs, StartOutlook } from "./deployment/snapshot-verbs.ts";
+import { Snapshots } from "./deployment/snapshots.ts";
+import type { SnapshotTravel } from "./deployment/snapshot-travel.ts";
 import type { Version } from "./deployment/version.ts";
 import type { Engine, EngineInfo } from "./engine/engine.ts";
 import { AcquireError, NotFoundError } from "./errors.ts";
@@ -29,6 +31,8 @@ export interface RuntimeOptions {
   readonly engine: Engine;
   readonly snapshotter: Snapshotter;
   readonly store: Store;
+  /** Absent: snapshots stay on this host. */
+  readonly travel?: SnapshotTravel;
   readonly clock?: Clock;
   readonly onEvent?: (event: RuntimeEvent) => void;
   /** For health checks and example predictions. */
@@ -108,7 +112,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const random = options.random ?? Math.random;
   const changes = new Changes({ ...context, store, emitRuntime: emit, pools: platform });
   const { closing } = platform;
-  const snapshots = createSnapshots(platform);
+  const snapshots = createSnapshots(platform, options.travel);
   const running: Promise<void>[] = [];
   /** Turns away what comes and waits for what is under way to have cleaned up after itself. */
   const close = async (): Promise<void> => {
@@ -152,6 +156,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     snapshots: () => snapshots.snapshots(),
     snapshot: (snapshotId, snapshotOptions) => snapshots.snapshot(snapshotId, snapshotOptions),
     createSnapshot: (target, createOptions) => snapshots.createSnapshot(target, createOptions),
+    verifySnapshot: (snapshotId, verifyOptions) =>
+      snapshots.verifySnapshot(snapshotId, verifyOptions),
+    pushSnapshot: (subject, transfer) => snapshots.pushSnapshot(subject, transfer),
+    pullSnapshot: (target, transfer) => snapshots.pullSnapshot(target, transfer),
     removeSnapshot: (snapshotId) => snapshots.removeSnapshot(snapshotId),
     async stop(stopOptions) {
       await close();
@@ -194,7 +202,6 @@ function createPlatform(options: RuntimeOptions): Platform {
     store.models.deployments().map((deployment) => [deployment.modelId, deployment]),
   );
   const versions = new Map<string, Version>();
-  const attempts = new Map<string, number>();
   const context: PoolContext = {
     engine,
     snapshotter,
@@ -216,7 +223,7 @@ function createPlatform(options: RuntimeOptions): Platform {
       if (version !== undefined) versions.set(key, version);
       return version;
     },
-    beforePause: (member, signal) => captureMissing(context, attempts, member, signal),
+    missingSnapshots: new MissingSnapshots(() => context),
   };
   return {
     store,
@@ -328,11 +335,12 @@ async function readStatus(
   };
 }
 
-function createSnapshots(platform: Platform): Snapshots {
+function createSnapshots(platform: Platform, travel: SnapshotTravel | undefined): Snapshots {
   const { context, store, closing } = platform;
   return new Snapshots({
     ...context,
     store,
+    travel,
     closing: closing.signal,
     live: (modelId) => liveVersion(platform, modelId),
   });

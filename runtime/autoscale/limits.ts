@@ -14,6 +14,11 @@ export interface AutoscaleLimits {
   readonly resumeTimeoutMs: number;
   /** An idle instance is asked for its health this often. */
   readonly livenessIntervalMs: number;
+  /**
+   * An instance without a snapshot is captured after it was idle for this long: by then the gateway has closed its
+   * connections to it, which it keeps for 4 s.
+   */
+  readonly captureIdleMs: number;
   /** After a second failed start in a row callers are turned away at once, first this long, then doubling. */
   readonly restartBackoffMs: number;
   readonly restartBackoffMaxMs: number;
@@ -29,6 +34,7 @@ export const autoscaleLimits: AutoscaleLimits = {
   stopGraceMs: 5000,
   resumeTimeoutMs: 5000,
   livenessIntervalMs: 15_000,
+  captureIdleMs: 5000,
   restartBackoffMs: 1000,
   restartBackoffMaxMs: 30_000,
   tickMs: 250,

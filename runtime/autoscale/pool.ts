@@ -1,4 +1,5 @@
 import type { Deployment } from "../deployment/deployment.ts";
+import type { MissingSnapshots } from "../deployment/capture-missing.ts";
 import type { Version } from "../deployment/version.ts";
 import { AcquireError } from "../errors.ts";
 import { findFailure } from "../instance/health-check.ts";
@@ -18,8 +19,8 @@ export interface PoolContext extends InstanceContext {
   readonly limits: AutoscaleLimits;
   deployment(modelId: string): Deployment | undefined;
   version(modelId: string, number: number): Version | undefined;
-  /** Called with an idle instance before it is paused: the moment for a missing snapshot. */
-  beforePause(member: Member, signal: AbortSignal): Promise<void>;
+  /** Makes the missing snapshot of an instance that nobody gets meanwhile. */
+  readonly missingSnapshots: Pick<MissingSnapshots, "isDue" | "capture">;
 }
 
 /** The instances of one model: hands out their slots, starts them when callers wait, lets them go when none does. */
@@ -179,25 +180,17 @@ export class ModelPool {
 
   /** Gives free slots to those who wait, in their order; starts an instance when that does not help them. */
   #serve(version: number, woken?: Member): void {
-    for (;;) {
-      const waiter = this.#waiting.first(version);
-      if (waiter === undefined || this.#stop.signal.aborted) return;
-      const member = this.#memberWithSlot(version);
+    let waiter = this.#waiting.first(version);
+    for (; waiter !== undefined; waiter = this.#waiting.first(version)) {
+      const member = this.#stop.signal.aborted ? undefined : this.#memberWithSlot(version);
       if (member === undefined) break;
       waiter.settle(this.#lease(member, member === woken));
     }
-    if (this.#starts.has(version)) return;
-    const members = this.#of(version);
-    if (members.some((member) => member.isHeld)) return;
-    const live = members.filter((member) => member.isLive).length;
+    if (waiter === undefined || this.#stop.signal.aborted || this.#starts.has(version)) return;
+    const live = this.#of(version).filter((member) => member.isLive).length;
     const max = this.#context.deployment(this.modelId)?.scaling.max ?? 1;
-    if (live === 0 || (live < max && this.#hasWaitedLong(version))) this.#wake(version);
-  }
-
-  #hasWaitedLong(version: number): boolean {
-    const waiter = this.#waiting.first(version);
-    const { scaleUpDelayMs } = this.#context.limits;
-    return waiter !== undefined && this.#nowMs - waiter.enqueuedAtMs >= scaleUpDelayMs;
+    const hasWaitedLong = this.#nowMs - waiter.enqueuedAtMs >= this.#context.limits.scaleUpDelayMs;
+    if (live === 0 || (live < max && hasWaitedLong)) this.#wake(version);
   }
 
   #wake(version: number): void {
@@ -288,7 +281,9 @@ export class ModelPool {
       }
     } else if (member.state === "ready" && !member.isHeld) {
       if (this.#mayRest(member, idleMs)) this.#inBackground(() => this.#rest(member));
-      else if (this.#nowMs - member.checkedAtMs >= limits.livenessIntervalMs) {
+      else if (this.#context.missingSnapshots.isDue(member, idleMs)) {
+        this.#inBackground(() => this.#capture(member));
+      } else if (this.#nowMs - member.checkedAtMs >= limits.livenessIntervalMs) {
         this.#inBackground(() => this.#check(member));
       }
     }
@@ -302,10 +297,15 @@ export class ModelPool {
   }
 
   async #rest(member: Member): Promise<void> {
-    await this.#hold(member, (signal) => this.#context.beforePause(member, signal));
+    await this.#capture(member);
     if (member.state === "ready" && this.#waiting.first(member.version) === undefined) {
       await this.#pause(member);
     }
+  }
+
+  async #capture(member: Member): Promise<void> {
+    const { missingSnapshots } = this.#context;
+    await this.#hold(member, (signal) => missingSnapshots.capture(member, signal));
   }
 
   async #pause(member: Member): Promise<void> {

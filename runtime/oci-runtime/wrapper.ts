@@ -4,6 +4,9 @@ import { join } from "node:path";
 /** The name under which the wrapper is registered with the engine: `docker create --runtime byom`. */
 export const ociRuntimeName = "byom";
 
+/** Counts the changes after which a snapshot of before cannot be restored: of what it holds, and of how it is applied. */
+export const wrapperProtocol = 1;
+
 /** Where runc keeps the state of Docker's containers, whatever the runtime is called (moby: daemon/runtime_unix.go). */
 export const runcRoot = "/var/run/docker/runtime-runc/moby";
 

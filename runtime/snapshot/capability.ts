@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 
 import type { EngineInfo } from "../engine/engine.ts";
-import { ociRuntimeName } from "../oci-runtime/wrapper.ts";
+import { ociRuntimeName, wrapperProtocol } from "../oci-runtime/wrapper.ts";
 import type { RuncPaths } from "./dump.ts";
 import { keepKernelCache } from "./kernel-cache.ts";
 import { readCpuFeatures, type HostKey } from "./key.ts";
@@ -61,7 +61,7 @@ export async function detectCapability(input: {
       cpuFeatures,
       kernel: engine.kernelVersion,
       criu: /Version: (\S+)/.exec(version)?.[1] ?? version.trim(),
-      ociRuntime: runc.split("\n")[0] ?? "",
+      ociRuntime: `${runc.split("\n")[0] ?? ""}, byom protocol ${wrapperProtocol}`,
       cgroupVersion: engine.cgroupVersion,
     },
   };
