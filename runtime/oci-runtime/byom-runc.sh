@@ -148,6 +148,7 @@ undo_files() {
     cd "$upper" && find . -mindepth 1 -print0 >"$work/written" &&
       find . -mindepth 1 ! -type d -print0 >"$work/files" &&
       find . -mindepth 1 -depth -type d -print0 >"$work/directories" &&
+      (root=$view && stays_inside "$work/written" && stays_inside "$work/removed") &&
       cd "$root" && xargs -0r rm -rf -- <"$work/removed" && xargs -0r rm -f -- <"$work/files" || exit 1
     xargs -0r rmdir --ignore-fail-on-non-empty -- <"$work/directories"
     cd "$view" && copy_back "$work/removed" --recursion && copy_back "$work/written" --no-recursion
