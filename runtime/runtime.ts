@@ -14,6 +14,7 @@ import type { SnapshotVerbs, StartOutlook } from "./deployment/snapshot-verbs.ts
 import { Snapshots } from "./deployment/snapshots.ts";
 import type { SnapshotTravel } from "./deployment/snapshot-travel.ts";
 import type { Version } from "./deployment/version.ts";
+import { handOver } from "./deployment/withhold.ts";
 import type { Engine, EngineInfo } from "./engine/engine.ts";
 import { AcquireError, NotFoundError } from "./errors.ts";
 import type { RuntimeEvent } from "./events.ts";
@@ -368,7 +369,15 @@ async function adoptAll(
       deployments.get(modelId)?.traffic.some((share) => share.version === version) ?? false,
     signal,
   });
-  for (const { instance, state } of adopted) platform.pool(instance.modelId).add(instance, state);
+  await Promise.all(
+    adopted.map(async ({ instance, state }) => {
+      const version = context.version(instance.modelId, instance.version);
+      // One that cannot be told, as it was told at its start, serves with what it has.
+      if (version !== undefined)
+        await handOver(context, { version, instance, signal }).catch(() => {});
+      platform.pool(instance.modelId).add(instance, state);
+    }),
+  );
   for (const modelId of deployments.keys()) platform.pool(modelId);
   return { adopted: adopted.length, removed: removed.length };
 }

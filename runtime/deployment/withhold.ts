@@ -38,12 +38,15 @@ export async function explainExposure(
   return "its secrets changed since the instance started: the next one is captured";
 }
 
-/** A captured instance goes on with all that it was not told before. */
+/**
+ * An instance goes on with all that it was not told before: one that was captured, and one whose platform was killed
+ * in the middle of it.
+ */
 export async function handOver(
-  { snapshotter, secrets, clock }: Pick<InstanceContext, "snapshotter" | "secrets" | "clock">,
+  { snapshotter, secrets }: Pick<InstanceContext, "snapshotter" | "secrets">,
   input: {
     readonly version: Version;
-    readonly instance: Pick<ReadyInstance, "id" | "containerId">;
+    readonly instance: Pick<ReadyInstance, "id" | "containerId" | "createdAt" | "start">;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
@@ -53,8 +56,8 @@ export async function handOver(
     version,
     instanceId: instance.id,
     containerId,
-    start: "cold",
-    startedAtMs: clock.now(),
+    start: instance.start.mode === "restored" ? "restored" : "cold",
+    startedAtMs: Date.parse(instance.createdAt),
     secrets,
   });
   await snapshotter.introduce({ containerId, identity }, { signal });

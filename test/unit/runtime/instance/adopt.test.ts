@@ -15,6 +15,18 @@ test("a platform killed while its model serves adopts the container and serves o
   expect(platform.runtime.versions(model)).toHaveLength(1);
 });
 
+test("an adopted container is told again who it is: a capture that was killed may have taken it away", async () => {
+  await using platform = await FakePlatform.create();
+  await platform.runtime.deploy(deployRequest("one"), { signal: never });
+  const { identities } = platform.snapshotter;
+  const [first] = identities;
+  const { id, containerId, start } = platform.store.instances.list()[0] ?? {};
+  expect(first).toMatchObject({ id, containerId, modelId: model, version: 1, start: start?.mode });
+  identities.length = 0;
+  await platform.killAndRestart();
+  expect(identities).toEqual([{ ...first, startedAt: expect.any(String) }]);
+});
+
 test("a paused container is adopted as paused, and resumed by the next call", async () => {
   await using platform = await FakePlatform.create();
   await platform.runtime.deploy(deployRequest("one"), { signal: never });
