@@ -195,9 +195,13 @@ end_restore() {
     [ -n "$left" ] || break
     sleep 0.05
   done
-  for mount in "$runc_root/$id/criu-root" "$work/lower"; do
-    [ ! -d "$mount" ] || umount -l "$mount"
-  done
+  # CRIU's bind mount of the root, its view of the cgroups in the work directory, and ours of the lower layers: `rm` would
+  # delete what is in them. Lazily: what is mounted below goes with its parent.
+  set --
+  while read -r _ _ _ _ mount _; do
+    case $mount in */"$id/criu-root" | "$work"/*) set -- "$@" "$mount" ;; esac
+  done </proc/self/mountinfo
+  for mount; do umount -l "$mount"; done
   huge_pages_end
   [ -z "$killed" ] || printf 'cleaned processes that were left\n' >>"$outcome"
   return 0
