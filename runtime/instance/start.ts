@@ -14,6 +14,7 @@ import type { SecretStore } from "../secrets/secret.ts";
 import type { InstanceIdentity } from "../snapshot/identity.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
 import type { InstanceStore } from "../store/instances.ts";
+import { findExcuse, joinReasons, messageOf } from "./blame.ts";
 import { chooseStart, type StartChoice, type StartWish } from "./choose.ts";
 import { diagnose } from "./diagnose.ts";
 import { instanceIdentity } from "./identify.ts";
@@ -264,8 +265,8 @@ class StartAttempt {
   }
 
   /**
-   * Restores into a new container and lets it prove itself. A failure quarantines the snapshot; where the OCI runtime
-   * has already started the container cold by itself, that container is the instance, otherwise a new one will be.
+   * Restores into a new container and lets it prove itself. Where that fails and the OCI runtime has already started
+   * the container cold by itself, that container is the instance, otherwise a new one will be.
    */
   async #restore(
     spec: ContainerSpec,
@@ -287,7 +288,7 @@ class StartAttempt {
       await this.#context.decisions.collect(this.instanceId, containerId);
       this.#phases.push(...outcome.phases);
       if (!outcome.restored) {
-        const reason = await this.#quarantine(snapshot, outcome.reason ?? "the restore failed");
+        const reason = await this.#blame(snapshot, outcome.reason ?? "the restore failed");
         this.#mode = "cold";
         slot.release();
         return { isRestored: false, origin: await this.#setUp(containerId), reason };
@@ -296,23 +297,29 @@ class StartAttempt {
       const address = new URL(origin).host;
       this.#tell("prove");
       const identity = this.#identity(containerId, "restored");
-      this.#phases.push(
-        ...(await snapshotter.prove({ containerId, address, snapshot, identity }, { signal })),
-      );
+      const proof = { containerId, address, snapshot, identity, gpus: spec.gpus };
+      this.#phases.push(...(await snapshotter.prove(proof, { signal })));
       this.#decide("proved", "helpers, hooks and the recorded example answered as they must");
       return { isRestored: true, origin };
     } catch (error) {
       await this.#context.decisions.collect(this.instanceId, containerId);
       this.#signal.throwIfAborted();
       if (this.#phase === "setup") throw error;
-      const reason = await this.#quarantine(snapshot, messageOf(error));
+      const reason = await this.#blame(snapshot, error);
       await this.discard();
       return { isRestored: false, origin: undefined, reason };
     }
   }
 
-  async #quarantine(snapshot: Snapshot, reason: string): Promise<string> {
-    const { snapshotter, emit } = this.#context;
+  /** Quarantines the snapshot unless something else is to blame. Says why the restore failed. */
+  async #blame(snapshot: Snapshot, error: unknown): Promise<string> {
+    const { engine, snapshotter, emit } = this.#context;
+    const reason = messageOf(error);
+    const excuse = await findExcuse(engine, { containerId: this.#containerId ?? "", error });
+    if (excuse !== undefined) {
+      this.#decide("snapshot-kept", `${excuse}: ${reason}`);
+      return `the restore failed, ${excuse}: ${reason}`;
+    }
     await snapshotter.quarantine(snapshot, reason).catch(() => {});
     emit({ ...this.subject, type: "snapshot-quarantine", snapshotId: snapshot.id, reason });
     this.#decide("quarantined", reason);
@@ -346,12 +353,12 @@ class StartAttempt {
       phases: this.#phases,
       totalMs: this.#context.clock.monotonicMs() - startedAt,
     };
-    const { modelId, version } = this.subject;
+    const { instanceId: id, ...model } = this.subject;
     const containerId = this.#containerId ?? "";
-    const facts = { id: this.instanceId, modelId, version, createdAt: this.#createdAt };
-    this.#context.instances.put({ ...facts, state: "ready", containerId, start });
+    const record = { id, ...model, createdAt: this.#createdAt, containerId, start };
+    this.#context.instances.put({ ...record, state: "ready" });
     this.#context.emit({ ...this.subject, type: "instance-ready", start });
-    return { ...facts, state: "ready", containerId, origin, start };
+    return { ...record, state: "ready", origin };
   }
 
   #decide(what: string, text: string): void {
@@ -388,12 +395,4 @@ class StartAttempt {
     const mode = this.#mode;
     this.#request.onStep?.(mode === undefined ? { step } : { mode, step });
   }
-}
-
-function joinReasons(reasons: readonly (string | undefined)[]): string {
-  return reasons.filter((part) => part !== undefined).join("; ");
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
