@@ -19,6 +19,7 @@ import {
   createKeys,
   createRuntime,
   createSnapshotter,
+  openGpuCheckpointer,
   openStore,
   type AdminApi,
   type Engine,
@@ -73,7 +74,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const store = openStore({ dataDirectory: platformDirectory(directories) });
   cleanup.defer(() => store.close());
   const engine = await createEngine(options);
-  const snapshotter = await openSnapshotter(options, engine);
+  const gpu = await openGpuCheckpointer({ signal });
+  cleanup.use(gpu);
+  const snapshotter = await openSnapshotter(options, engine, gpu);
   const keys = createKeys(store);
   cleanup.defer(() => keys.close());
   const runtime = createRuntime({ engine, snapshotter, store, onEvent });
@@ -187,7 +190,11 @@ export async function createEngine(
   });
 }
 
-async function openSnapshotter(options: PlatformOptions, engine: Engine): Promise<Snapshotter> {
+async function openSnapshotter(
+  options: PlatformOptions,
+  engine: Engine,
+  gpu: Awaited<ReturnType<typeof openGpuCheckpointer>>,
+): Promise<Snapshotter> {
   const { directories, environment, isRoot, signal } = options;
   const settings = await loadHostSettings(directories, { signal });
   const criu = settings.criu?.path ?? hostPaths(directories).criu;
@@ -196,6 +203,7 @@ async function openSnapshotter(options: PlatformOptions, engine: Engine): Promis
     directory: join(directories.data, "snapshots"),
     runc: (await findProgram("runc", environment)) ?? "/usr/bin/runc",
     criuDirectory: dirname(criu),
+    gpu,
     isRoot,
     signal,
   });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 
 import type { Clock } from "../clock.ts";
 import { SnapshotError } from "../errors.ts";
+import type { GpuCheckpointer, GpuSelection, GpuSuspension } from "../gpu/gpu.ts";
+import { whileSuspended } from "../gpu/suspended.ts";
 import { classifyFailure } from "./capture-failure.ts";
 import { changedFilesBytes, readOverlayRoot } from "./changed-files.ts";
 import { describeConnections, outsideConnections } from "./connections.ts";
@@ -11,6 +13,7 @@ import { countMemory } from "./count-facts.ts";
 import { recordFiles, type FileRecord } from "./digests.ts";
 import { containerFile, type StoredSnapshot } from "./directory.ts";
 import { dumpContainer, type RuncPaths } from "./dump.ts";
+import { requireGpu } from "./gpu-memory.ts";
 import { askHelpers, assertAllSucceeded, prepareTimeoutMs, restoredTimeoutMs } from "./helper.ts";
 import { withoutIdentity } from "./identity-files.ts";
 import {
@@ -30,6 +33,8 @@ export interface CaptureInput {
   readonly key: CompatibilityKey;
   readonly warmUp?: WarmUp;
   readonly holdsSecrets?: readonly string[];
+  /** The GPUs that the container has. */
+  readonly gpus?: GpuSelection;
 }
 
 export interface CaptureContext {
@@ -38,6 +43,8 @@ export interface CaptureContext {
   readonly signal: AbortSignal;
   /** Left free on the disk beyond the dump itself. */
   readonly diskReserveBytes: number;
+  /** Absent: containers with GPUs are not captured. */
+  readonly gpu?: GpuCheckpointer | undefined;
 }
 
 /** Connections of the warm-up and of callers end in this time after their answers; others stay. */
@@ -59,7 +66,7 @@ export async function captureInto(
 ): Promise<StoredSnapshot> {
   const { paths, clock, signal } = context;
   const startedAt = clock.monotonicMs();
-  if (input.key.gpu !== "") throw unavailable("memory of GPUs is not captured");
+  if (input.gpus !== undefined) requireGpu(context.gpu);
   const initPid = await readInitPid(paths.runcRoot, input.containerId);
   if (initPid === undefined) throw unavailable("the container does not run");
   const warmUp =
@@ -95,6 +102,7 @@ export async function captureInto(
           changedFilesBytes: bytesOf(files, /^files\.tar$/),
           frozenMs: dumped.frozenMs,
         },
+        ...(dumped.gpu === undefined ? {} : { gpu: dumped.gpu }),
         ...(input.holdsSecrets === undefined ? {} : { holdsSecrets: input.holdsSecrets }),
       },
       files,
@@ -108,6 +116,7 @@ export async function captureInto(
 interface Dumped {
   readonly memory: Awaited<ReturnType<typeof countMemory>>;
   readonly frozenMs: number;
+  readonly gpu?: GpuSuspension;
 }
 
 type DumpInput = CaptureInput & {
@@ -137,8 +146,8 @@ async function dumpWithRetries(
 
 async function dumpOnce(
   directory: string,
-  { containerId, initPid, helperPids }: DumpInput,
-  { paths, clock, signal, diskReserveBytes }: CaptureContext,
+  { containerId, initPid, helperPids, gpus }: DumpInput,
+  { paths, clock, signal, diskReserveBytes, gpu }: CaptureContext,
 ): Promise<Dumped> {
   const processes = await readProcesses(initPid);
   assertAllAnswer(processes, helperPids);
@@ -150,10 +159,20 @@ async function dumpOnce(
   const memory = await countMemory(processes);
   const onFrozen = async (): Promise<void> => await assertUnconnected(initPid, processes);
   try {
-    const frozenMs = await withoutIdentity(initPid, () =>
-      dumpContainer({ directory, containerId, initPid, paths, clock, onFrozen }),
-    );
-    return { memory, frozenMs };
+    const dump = async (): Promise<number> =>
+      await withoutIdentity(initPid, () =>
+        dumpContainer({ directory, containerId, initPid, paths, clock, onFrozen }),
+      );
+    if (gpus === undefined) return { memory, frozenMs: await dump() };
+    let frozenMs = 0;
+    const suspended = { gpu: requireGpu(gpu), gpus, processes, signal };
+    const suspension = await whileSuspended(suspended, async () => {
+      // Device memory has become the processes' own.
+      const dumpBytes = (await memoryToDumpBytes(processes)) + filesBytes;
+      await assertRoom({ ...needed, dumpBytes });
+      frozenMs = await dump();
+    });
+    return { memory, frozenMs, gpu: suspension };
   } catch (error) {
     await rm(join(directory, "images"), { recursive: true, force: true });
     await rm(join(directory, "files.tar"), { force: true });

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import { SnapshotError } from "../errors.ts";
 import { classifyFailure } from "./capture-failure.ts";
 import { lockCapture } from "./capture-lock.ts";
+import type { GpuCheckpointer } from "../gpu/gpu.ts";
 import { captureInto, type CaptureInput } from "./capture.ts";
 import type { SnapshotDirectory, StoredSnapshot } from "./directory.ts";
 import type { RuncPaths } from "./dump.ts";
@@ -20,6 +21,7 @@ export interface CapturesContext {
   /** All snapshots together; the one used longest ago makes room. */
   readonly bytesMax: number;
   readonly diskReserveBytes: number;
+  readonly gpu?: GpuCheckpointer | undefined;
 }
 
 type Request = Omit<CaptureInput, "snapshotId">;
@@ -64,8 +66,8 @@ export class Captures {
   }
 
   async #captureLocked(identity: string, request: Request, signal: AbortSignal): Promise<Snapshot> {
-    const { directory, clock } = this.#context;
-    using lock = await lockCapture({ directory: directory.path, identity }, { clock, signal });
+    const { directory } = this.#context;
+    using lock = await lockCapture({ directory: directory.path, identity, signal });
     const earlier = await this.#ofKey(identity);
     const available = earlier.find(({ snapshot }) => snapshot.status === "available");
     if (lock.hasWaited && available !== undefined) return available.snapshot;

@@ -1,5 +1,5 @@
 import type { ContainerSpec } from "../engine/engine.ts";
-import type { GpuSuspension } from "../gpu/gpu.ts";
+import type { GpuSelection, GpuSuspension } from "../gpu/gpu.ts";
 import type { SnapshotFacts } from "./facts.ts";
 import type { InstanceIdentity } from "./identity.ts";
 
@@ -109,6 +109,7 @@ export interface Snapshotter {
       warmUp?: WarmUp;
       /** Names of the secrets that setup() was given. */
       holdsSecrets?: readonly string[];
+      gpus?: GpuSelection;
     },
     options: { signal: AbortSignal },
   ): Promise<Snapshot>;
@@ -136,6 +137,7 @@ export interface Snapshotter {
       address: string;
       snapshot: Snapshot;
       identity: InstanceIdentity;
+      gpus?: GpuSelection | undefined;
     },
     options: { signal: AbortSignal },
   ): Promise<readonly StartPhase[]>;

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { systemClock, type Clock } from "../clock.ts";
 import type { ContainerSpec, EngineInfo } from "../engine/engine.ts";
 import { NotFoundError, SnapshotError } from "../errors.ts";
+import type { GpuCheckpointer } from "../gpu/gpu.ts";
 import {
   ociRuntimeStateDirectory,
   runcRoot as dockerRuncRoot,
@@ -17,6 +18,7 @@ import { checkContent } from "./content-check.ts";
 import { SnapshotDirectory, type StoredSnapshot } from "./directory.ts";
 import type { RuncPaths } from "./dump.ts";
 import { findSnapshot } from "./find.ts";
+import { giveMemoryBack, gpuPartOfKey } from "./gpu-memory.ts";
 import { compatibilityKey } from "./key.ts";
 import { parseOutcome, type Outcome } from "./outcome.ts";
 import { PageSizeChoice } from "./page-size.ts";
@@ -54,6 +56,8 @@ export interface SnapshotterOptions {
   /** Default: where Docker's runc keeps containers. */
   readonly runcRoot?: string;
   readonly clock?: Clock;
+  /** Absent: models with GPUs start cold. */
+  readonly gpu?: GpuCheckpointer;
 }
 
 /** Some dozens of models with a gigabyte of memory each. */
@@ -87,6 +91,7 @@ export async function createSnapshotter(options: SnapshotterOptions): Promise<Sn
     bytesMax: options.bytesMax ?? bytesMaxDefault,
     diskReserveBytes: options.diskReserveBytes ?? diskReserveBytesDefault,
     clock,
+    gpu: options.gpu,
   });
 }
 
@@ -99,6 +104,7 @@ interface Context {
   readonly bytesMax: number;
   readonly diskReserveBytes: number;
   readonly clock: Clock;
+  readonly gpu: GpuCheckpointer | undefined;
 }
 
 class HostSnapshotter implements Snapshotter {
@@ -124,11 +130,12 @@ class HostSnapshotter implements Snapshotter {
     { signal }: { signal: AbortSignal },
   ): Promise<CompatibilityKey> {
     signal.throwIfAborted();
-    const { capability } = this.#context;
+    const { capability, gpu } = this.#context;
     if (!capability.isAvailable) {
       throw new SnapshotError("snapshot_unavailable", capability.reason);
     }
-    return compatibilityKey({ ...input, host: capability.host });
+    const gpuPart = await gpuPartOfKey(gpu, input.spec, signal);
+    return compatibilityKey({ ...input, host: capability.host, gpu: gpuPart });
   }
 
   async find(key: CompatibilityKey): ReturnType<Snapshotter["find"]> {
@@ -195,17 +202,18 @@ class HostSnapshotter implements Snapshotter {
     input: Parameters<Snapshotter["prove"]>[0],
     { signal }: { signal: AbortSignal },
   ): Promise<readonly StartPhase[]> {
-    const { clock, directory, paths } = this.#context;
+    const { clock, directory, paths, gpu } = this.#context;
     const stored = await directory.read(input.snapshot.id);
     const helperPids = stored?.helperPids ?? [];
     const { runcRoot } = paths;
+    const memory = await giveMemoryBack(gpu, { ...input, runcRoot, signal });
     const proof = proveInstance({ ...input, helperPids }, { runcRoot, clock, signal });
     const [proven, damage] = await Promise.allSettled([proof, this.#checks.get(input.containerId)]);
     this.#checks.delete(input.containerId);
     if (damage.status === "fulfilled" && damage.value !== undefined) throw damaged(damage.value);
     if (proven.status === "rejected") throw proven.reason;
     if (stored !== undefined) await this.#captures.forgive(stored);
-    return proven.value;
+    return [...memory, ...proven.value];
   }
 
   async introduce(
