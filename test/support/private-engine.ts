@@ -41,7 +41,7 @@ export interface PrivateEngine extends AsyncDisposable {
   readonly holderPid: number;
   /** Of dockerd; changes with each start. */
   pid(): number;
-  /** kill -9. */
+  /** kill -9 of dockerd; the containerd that it runs goes with it. */
   kill(): Promise<void>;
   /** Starts dockerd again after a kill; resolves when it answers. */
   start(): Promise<void>;
@@ -58,7 +58,7 @@ const addressPool = "10.231.0.0/16";
 
 /** Why there can be no such engine here, or undefined. Prints the reason. */
 export function whyNoPrivateEngine(): string | undefined {
-  const lacking = ["dockerd", "runc", "unshare", "nsenter"].filter(
+  const lacking = ["dockerd", "runc", "unshare", "nsenter", "ip"].filter(
     (name) => findProgram(name) === undefined,
   );
   const reason =
@@ -86,8 +86,9 @@ export async function startPrivateEngine(options: {
   const docker = new Docker({ socketPath: socket });
   let daemon: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    // A kill leaves the file of the old process, whose number may be another's by now.
+    // A kill leaves the files of the old processes, whose numbers may be others' by now.
     rmSync(join(directory, "docker.pid"), { force: true });
+    rmSync(join(directory, "docker/containerd/containerd.pid"), { force: true });
     daemon = startDaemon(directory, launcher);
     await untilAnswering(docker, daemon, join(directory, "dockerd.log"));
   };
@@ -114,7 +115,10 @@ export async function startPrivateEngine(options: {
     cgroupParent,
     holderPid: holder.pid ?? 0,
     pid: () => daemon?.pid ?? 0,
-    kill: async () => await stopProcess(daemon, "SIGKILL"),
+    kill: async () => {
+      await stopProcess(daemon, "SIGKILL");
+      await untilContainerdIsGone(join(directory, "docker/containerd/containerd.pid"));
+    },
     start,
     [Symbol.asyncDispose]: dispose,
   };
@@ -221,6 +225,16 @@ async function untilAnswering(docker: Docker, daemon: ChildProcess, log: string)
     if (daemon.exitCode !== null || performance.now() > deadline) {
       throw new Error(`dockerd does not answer: ${readFileSync(log, "utf8").slice(-2000)}`);
     }
+    await delay(pollMs);
+  }
+}
+
+/** The kernel kills it with dockerd, a moment later. Where nobody collects orphans it stays on as a zombie. */
+async function untilContainerdIsGone(pidFile: string): Promise<void> {
+  const pid = readText(pidFile).trim();
+  const deadline = performance.now() + stopTimeoutMs;
+  while (/^State:\s+[^ZX]/m.test(readText(`/proc/${pid}/status`))) {
+    if (performance.now() > deadline) throw new Error(`containerd ${pid} outlives dockerd`);
     await delay(pollMs);
   }
 }
