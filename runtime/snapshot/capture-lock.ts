@@ -1,8 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-
-import type { Clock } from "../clock.ts";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Held while a snapshot of one key is made, by one of all processes that use the directory. */
 export interface CaptureLock extends Disposable {
@@ -18,10 +17,12 @@ const locksName = ".locks";
  * kill -9 leaves one behind. Keys share sixteen files, by their first digit, since a lock's file must never be removed.
  * @throws the signal's reason.
  */
-export async function lockCapture(
-  input: { readonly directory: string; readonly identity: string },
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<CaptureLock> {
+export async function lockCapture(input: {
+  readonly directory: string;
+  readonly identity: string;
+  readonly signal: AbortSignal;
+}): Promise<CaptureLock> {
+  const { signal } = input;
   const locks = join(input.directory, locksName);
   mkdirSync(locks, { recursive: true, mode: 0o700 });
   const file = join(locks, input.identity.slice(0, 1));
@@ -33,7 +34,8 @@ export async function lockCapture(
       return { hasWaited, [Symbol.dispose]: () => database.close() };
     }
     hasWaited = true;
-    await clock.delay(pollMs, signal);
+    // This wait must keep the process alive: a command may have nothing else to do.
+    await delay(pollMs, undefined, { signal });
   }
 }
 
