@@ -203,6 +203,7 @@ async function openSnapshotter(
     directory: join(directories.data, "snapshots"),
     runc: (await findProgram("runc", environment)) ?? "/usr/bin/runc",
     criuDirectory: dirname(criu),
+    ...(settings.hugePages !== undefined && { hugePages: settings.hugePages }),
     gpu,
     isRoot,
     signal,
