@@ -6,7 +6,7 @@ import type { Readable, Writable } from "node:stream";
 
 import { extract } from "tar-stream";
 
-import type { Digest } from "../../../registry-client/index.ts";
+import { DigestMismatchError, type Digest } from "../../../registry-client/index.ts";
 import type { FileRecord } from "../digests.ts";
 import { quoted, refuse } from "../verify/refusal.ts";
 import { eachBounded } from "./bounded.ts";
@@ -82,44 +82,54 @@ async function isDone(part: string): Promise<boolean> {
   );
 }
 
-/** Goes on behind what an earlier try has left. A layer whose digest is wrong is thrown away. */
-async function fetchLayer(
-  part: string,
-  layer: SnapshotLayer,
-  context: {
-    readonly place: SnapshotPlace;
-    readonly onBytes: (bytes: number) => void;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const { place, onBytes, signal } = context;
-  const { digest, size } = layer;
-  await using file = await open(
-    part,
-    constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
-    0o600,
+interface Fetch {
+  readonly place: SnapshotPlace;
+  readonly onBytes: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Goes on behind what an earlier try has left; when that was no good, anew. */
+async function fetchLayer(part: string, layer: SnapshotLayer, context: Fetch): Promise<void> {
+  const isResumed = await stat(part).then(
+    (facts) => facts.size > 0,
+    () => false,
   );
+  if (await fetchRest(part, layer, context)) return;
+  await rm(part, { force: true });
+  if (isResumed && (await fetchRest(part, layer, context))) return;
+  await rm(part, { force: true });
+  refuse(`its layer ${layer.digest.slice(0, 19)} is not what was signed`);
+}
+
+/** @returns whether the whole has the right digest. */
+async function fetchRest(
+  part: string,
+  { digest, size }: SnapshotLayer,
+  { place, onBytes, signal }: Fetch,
+): Promise<boolean> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+  await using file = await open(part, flags, 0o600);
   const hash = createHash("sha256");
   let offset = 0;
   for await (const chunk of file.createReadStream({ autoClose: false, start: 0, signal })) {
     hash.update(chunk as Buffer);
     offset += (chunk as Buffer).length;
   }
-  if (offset < size) {
+  const { client, repository } = place;
+  try {
     const descriptor = { mediaType: snapshotTypes.chunk, digest, size };
-    for await (const chunk of place.client.getBlob(place.repository, descriptor, {
-      offset,
-      signal,
-    })) {
+    const rest = offset < size ? client.getBlob(repository, descriptor, { offset, signal }) : [];
+    for await (const chunk of rest) {
       await file.write(chunk, 0, chunk.byteLength, offset);
       hash.update(chunk);
       offset += chunk.byteLength;
       onBytes(chunk.byteLength);
     }
+  } catch (error) {
+    if (error instanceof DigestMismatchError) return false;
+    throw error;
   }
-  if (offset === size && `sha256:${hash.digest("hex")}` === digest) return;
-  await rm(part, { force: true });
-  refuse(`its layer ${digest.slice(0, 19)} is not what was signed`);
+  return offset === size && `sha256:${hash.digest("hex")}` === digest;
 }
 
 async function unpackChunk(
