@@ -12,9 +12,9 @@ const smallBytesPerMsUsual = 1.4e6;
  *
  * There is no third choice, `criu lazy-pages`, which lets the processes run first and fills their memory as they touch it:
  * every restored instance replays its example before it takes traffic, so the faults come before the first caller all the
- * same. 741 MB on a busy machine of two cores: running after 0.1 s instead of 6.8 s, but all of it touched after 8.8 s
- * instead of 7.1 s; on an idle one both took about the same. And its daemon, one for each clone, would take the clone's
- * memory with it if it died.
+ * same. 741 MB on a busy machine of two cores ran after 0.12–0.18 s instead of 1.8–6.8 s, but had been touched whole after
+ * 2.7, 3.7 and 8.8 s instead of 2.1, 1.8 and 7.1 s. And its daemon, one for each clone, would take the clone's memory with
+ * it if it died.
  */
 export class PageSizeChoice {
   readonly #isAllowed: boolean;

@@ -68,6 +68,7 @@ interface Called {
 
 let byom: Byom;
 let directory: string;
+let snapshotId = "";
 /** Every answer of a clone, over all tests: none of its values may come twice. */
 const answers: Values[] = [];
 
@@ -89,6 +90,7 @@ beforeAll(async () => {
     modelId,
   );
   expect(snapshot).toMatchObject({ id: expect.any(String) });
+  snapshotId = snapshot.id ?? "";
 });
 
 afterAll(async () => {
@@ -98,6 +100,17 @@ afterAll(async () => {
 });
 
 describe("clones of one snapshot", () => {
+  it("have no copy of the weights in it: what is mapped from a file stays there", async () => {
+    const { facts } = await byom.json<{ facts: { pageBytes: number; fileMappedBytes: number } }>(
+      "snapshot",
+      "inspect",
+      snapshotId,
+    );
+    expect(facts.fileMappedBytes).toBeGreaterThan(weightsBytes);
+    // What is in it is Python itself, in three processes.
+    expect(facts.pageBytes).toBeLessThan(weightsBytes);
+  });
+
   it("differ in every random value when they are started one after another", async () => {
     for (const label of ["first", "second"]) {
       await byom.json("scale", modelId, "--to", "zero");
