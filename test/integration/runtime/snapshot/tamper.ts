@@ -87,3 +87,44 @@ function varintOf(value: bigint): Buffer {
   } while (rest > 0n);
   return Buffer.from(bytes);
 }
+
+/** Changes the first of the messages with this number. */
+export const firstOf = (
+  message: Buffer,
+  number: number,
+  change: (value: Buffer) => Buffer,
+): Buffer => {
+  let isDone = false;
+  return messageOf(
+    fieldsOf(message).map(([own, value]) => {
+      if (own !== number || isDone || typeof value === "bigint") return [own, value];
+      isDone = true;
+      return [own, change(value)];
+    }),
+  );
+};
+
+const blockOf = (...parts: readonly (readonly [number, string])[]): Buffer => {
+  const block = Buffer.alloc(512);
+  for (const [at, value] of parts) block.write(value, at, "latin1");
+  return block;
+};
+/** An entry of a device in tar's header (POSIX.1-2017, ustar). */
+export const deviceEntry = (name: string, major: string, minor: string): Buffer => {
+  const block = blockOf(
+    [0, name],
+    [100, "0000666\0"],
+    [108, "0000000\0"],
+    [116, "0000000\0"],
+    [124, "00000000000\0"],
+    [136, "00000000000\0"],
+    [148, "        "],
+    [156, "3"],
+    [257, "ustar\x0000"],
+    [329, `${major}\0`],
+    [337, `${minor}\0`],
+  );
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return block;
+};
