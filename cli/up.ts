@@ -20,6 +20,7 @@ import {
   createRuntime,
   createSnapshotter,
   openGpuCheckpointer,
+  openSnapshotTravel,
   openStore,
   type AdminApi,
   type Engine,
@@ -27,7 +28,11 @@ import {
   type RuntimeEvent,
   type Snapshotter,
 } from "../runtime/index.ts";
-import { loadCredentials } from "../registry-client/index.ts";
+import {
+  createRegistryClient,
+  loadCredentials,
+  proxyFromEnvironment,
+} from "../registry-client/index.ts";
 import { createCatalog } from "./catalog.ts";
 import { createDeployments } from "./deployments.ts";
 import { CommandError } from "./errors.ts";
@@ -79,7 +84,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const snapshotter = await openSnapshotter(options, engine, gpu);
   const keys = createKeys(store);
   cleanup.defer(() => keys.close());
-  const runtime = createRuntime({ engine, snapshotter, store, onEvent });
+  const travel = await openTravel(options);
+  const runtime = createRuntime({ engine, snapshotter, store, travel, onEvent });
   const administration = await openCatalog(options, runtime);
   cleanup.defer(() => administration.close());
   const gateway = createGateway({
@@ -207,6 +213,23 @@ async function openSnapshotter(
     gpu,
     isRoot,
     signal,
+  });
+}
+
+/** Snapshots go to and come from registries as images do. */
+async function openTravel(options: PlatformOptions): ReturnType<typeof openSnapshotTravel> {
+  const { directories, environment, homeDirectory } = options;
+  return await openSnapshotTravel({
+    directory: join(directories.data, "snapshots"),
+    keysDirectory: join(directories.data, "snapshot-keys"),
+    client: async (registry, { signal }) => {
+      const credentials = await loadCredentials({ registry, environment, homeDirectory, signal });
+      return createRegistryClient({
+        registry,
+        proxy: proxyFromEnvironment(environment),
+        ...(credentials !== undefined && { credentials }),
+      });
+    },
   });
 }
 

@@ -151,13 +151,44 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "snapshot list",
-    aliases: ["snapshot"],
-    summary: "memory snapshots, their size and state",
+    aliases: ["snapshot", "snapshots"],
+    summary: "memory snapshots: model, size, age, what they saved, and why one is not used",
     load: async () => (await import("./snapshots.ts")).snapshotList,
   },
   {
+    name: "snapshot create",
+    summary: "take a snapshot now, time a cold and a restored start, and say whether it pays",
+    load: async () => (await import("./snapshots.ts")).snapshotCreate,
+  },
+  {
+    name: "snapshot inspect",
+    summary: "what a snapshot holds, whether it fits this host, what would make it smaller",
+    load: async () => (await import("./snapshots.ts")).snapshotInspect,
+  },
+  {
+    name: "snapshot verify",
+    summary: "read every byte of a snapshot again and compare it with what was captured",
+    load: async () => (await import("./snapshots.ts")).snapshotVerify,
+  },
+  {
+    name: "snapshot explain",
+    summary: "why an instance started as it did: every decision with its time",
+    load: async () => (await import("./snapshots.ts")).snapshotExplain,
+  },
+  {
+    name: "snapshot push",
+    summary: "push a snapshot to the registry, beside its image, signed",
+    load: async () => (await import("./snapshots.ts")).snapshotPush,
+  },
+  {
+    name: "snapshot pull",
+    summary: "pull a model's snapshot that fits this host from the registry",
+    load: async () => (await import("./snapshots.ts")).snapshotPull,
+  },
+  {
     name: "snapshot rm",
-    summary: "remove a snapshot; the next start is cold",
+    aliases: ["snapshot remove"],
+    summary: "remove snapshots; the next start is cold",
     load: async () => (await import("./snapshots.ts")).snapshotRemove,
   },
   {

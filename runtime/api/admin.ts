@@ -7,6 +7,7 @@ import { modelRoutes } from "./model-routes.ts";
 import { openapiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { matchPath, type Route } from "./route.ts";
+import { snapshotRoutes } from "./snapshot-routes.ts";
 import { secretRoutes } from "./secret-routes.ts";
 
 /**
@@ -20,7 +21,12 @@ export type AdminApi = (
 ) => Promise<boolean>;
 
 const prefix = "/api/v1";
-const routes: readonly Route[] = [...modelRoutes, ...secretRoutes, ...platformRoutes];
+const routes: readonly Route[] = [
+  ...modelRoutes,
+  ...secretRoutes,
+  ...platformRoutes,
+  ...snapshotRoutes,
+];
 
 /** The platform's own HTTP API, for the command line, CI and the console. */
 export function createAdminApi(options: {

@@ -1,4 +1,11 @@
-import { AcquireError, ConflictError, DeployError, NotFoundError } from "../errors.ts";
+import {
+  AcquireError,
+  ConflictError,
+  DeployError,
+  NotFoundError,
+  SnapshotError,
+  StartError,
+} from "../errors.ts";
 
 /** A request that the admin API itself refuses. */
 export class RequestError extends Error {
@@ -49,6 +56,11 @@ export function failureOf(error: unknown): Failure {
     const { modelId, version, phase, exitCode, isOutOfMemory, logLines } = error;
     const status = error.code === "deploy_in_progress" ? 409 : 422;
     return failure(status, error, { modelId, version, phase, exitCode, isOutOfMemory, logLines });
+  }
+  if (error instanceof SnapshotError) return failure(422, error);
+  if (error instanceof StartError) {
+    const { phase, exitCode, isOutOfMemory, logLines } = error;
+    return failure(422, error, { phase, exitCode, isOutOfMemory, logLines });
   }
   const message = error instanceof Error ? error.message : String(error);
   const { code, hint } = error as { code?: unknown; hint?: unknown };

@@ -1,8 +1,9 @@
 import type { DeployRequest } from "../deployment/deploy.ts";
 import { readBody } from "./body.ts";
-import { failureOf, RequestError } from "./failure.ts";
+import { RequestError } from "./failure.ts";
 import type { ApiCall, Route } from "./route.ts";
 import { deployBody, modelIdPattern, promoteBody, rollbackBody, scaleBody } from "./schemas.ts";
+import { streamed } from "./stream.ts";
 
 /** Operations on models: deploy and what changes or shows a deployment. */
 export const modelRoutes: readonly Route[] = [
@@ -87,11 +88,8 @@ export const modelRoutes: readonly Route[] = [
   },
 ];
 
-/** The response's type of a deploy that streams: one event per line, the result or the error last. */
-const streamType = "application/x-ndjson";
-
 async function deploy(call: ApiCall): Promise<unknown> {
-  const { request, response, runtime, owner, signal } = call;
+  const { request, runtime, owner, signal } = call;
   const { onConflict, ...body } = await readBody(request, deployBody);
   if (body.settings?.mounts !== undefined && !owner.scopes.includes("admin")) {
     throw new RequestError(
@@ -102,22 +100,9 @@ async function deploy(call: ApiCall): Promise<unknown> {
   }
   const deployRequest: DeployRequest = { ...body, modelId: modelIdOf(call), createdBy: owner.name };
   const conflict = onConflict === undefined ? {} : { onConflict };
-  if (request.headers.accept?.includes(streamType) !== true) {
-    return await runtime.deploy(deployRequest, { signal, ...conflict });
-  }
-  response.writeHead(200, { "content-type": streamType, "cache-control": "no-store" });
-  response.flushHeaders();
-  const write = (line: unknown): void => {
-    response.write(`${JSON.stringify(line)}\n`);
-  };
-  try {
-    const result = await runtime.deploy(deployRequest, { signal, onEvent: write, ...conflict });
-    write({ type: "result", result });
-  } catch (error) {
-    write({ type: "error", ...failureOf(error).body });
-  }
-  response.end();
-  return undefined;
+  return await streamed(call, (onEvent) =>
+    runtime.deploy(deployRequest, { signal, onEvent, ...conflict }),
+  );
 }
 
 async function scale(call: ApiCall): Promise<unknown> {

@@ -7,7 +7,7 @@ const logLinesDefault = 200;
 /** The engine reads them all into memory. */
 const logLinesMax = 10_000;
 
-/** Operations on the platform as a whole: instances, snapshots, keys. */
+/** Operations on the platform as a whole: instances, keys. */
 export const platformRoutes: readonly Route[] = [
   {
     method: "GET",
@@ -29,21 +29,6 @@ export const platformRoutes: readonly Route[] = [
     summary: "The last lines that an instance wrote (?lines=200)",
     scope: "deploy",
     handle: instanceLogs,
-  },
-  {
-    method: "GET",
-    path: "/snapshots",
-    summary: "Snapshots with their status",
-    scope: "deploy",
-    handle: async ({ runtime }) => ({ snapshots: await runtime.snapshots() }),
-  },
-  {
-    method: "DELETE",
-    path: "/snapshots/{id}",
-    summary: "Removes a snapshot; the next start is cold",
-    scope: "admin",
-    status: 204,
-    handle: ({ runtime, parameters }) => runtime.removeSnapshot(parameters["id"] ?? ""),
   },
   {
     method: "GET",

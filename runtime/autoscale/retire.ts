@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { InstanceContext } from "../instance/start.ts";
+import { removeContainer } from "../instance/remove.ts";
 import type { Member } from "./member.ts";
 
 /** Room for the engine beyond the container's own grace. */
@@ -7,7 +8,8 @@ const retireTimeoutMs = 30_000;
 
 /**
  * Stops and removes a member's container, then forgets it. The record goes last: a kill -9 in between leaves a
- * container that the next start still knows how to judge. Never rejects: what stays behind is removed then.
+ * container that the next start still knows how to judge. Never rejects: what
+ * stays behind goes when the engine is back.
  */
 export async function retireMember(
   context: Pick<InstanceContext, "engine" | "instances">,
@@ -16,15 +18,10 @@ export async function retireMember(
 ): Promise<void> {
   const { engine, instances } = context;
   const signal = AbortSignal.timeout(retireTimeoutMs + options.graceMs);
-  try {
-    if (options.graceMs > 0) {
-      await engine.stop(member.containerId, { graceMs: options.graceMs, signal }).catch(() => {});
-    }
-    await engine.remove(member.containerId, { signal });
-    instances.remove(member.id);
-  } catch {
-    // The engine is away: the record stays, and the next start of the platform removes both.
+  if (options.graceMs > 0) {
+    await engine.stop(member.containerId, { graceMs: options.graceMs, signal }).catch(() => {});
   }
+  await removeContainer(engine, member.containerId, () => instances.remove(member.id));
 }
 
 /** Leases come back by a call, not by an event of ours: a coarse look is enough while draining. */

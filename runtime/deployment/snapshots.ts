@@ -1,86 +1,41 @@
+import { parseReference } from "../../registry-client/index.ts";
 import { NotFoundError, SnapshotError } from "../errors.ts";
 import { chooseStart } from "../instance/choose.ts";
 import { instanceSpec } from "../instance/spec.ts";
 import type { InstanceContext } from "../instance/start.ts";
-import { adviseOn, type Advice } from "../snapshot/advice.ts";
+import { adviseOn } from "../snapshot/advice.ts";
 import { explainDifference } from "../snapshot/key.ts";
-import type { PayoffVerdict } from "../snapshot/payoff.ts";
-import type { CompatibilityKey, Snapshot } from "../snapshot/snapshot.ts";
-import type { SnapshotUse, StartSubject } from "../store/starts.ts";
+import type { CompatibilityKey, Snapshot, SnapshotVerification } from "../snapshot/snapshot.ts";
+import { pullSnapshot } from "../snapshot/transfer/pull.ts";
+import { pushSnapshot } from "../snapshot/transfer/push.ts";
+import type { PulledSnapshot, PushedSnapshot } from "../snapshot/transfer/transfer.ts";
+import type { SnapshotUse } from "../store/starts.ts";
 import type { Store } from "../store/store.ts";
 import type { Deployment } from "./deployment.ts";
-import { measureSnapshot, type MeasuredSnapshot, type SnapshotCreateEvent } from "./measure.ts";
+import { measureSnapshot, type SnapshotCreateEvent } from "./measure.ts";
 import { KeyedMutex } from "./mutex.ts";
+import type {
+  SnapshotCreated,
+  SnapshotInspection,
+  SnapshotReport,
+  SnapshotTarget,
+  SnapshotUseReport,
+  SnapshotVerbs,
+  StartOutlook,
+  TransferOptions,
+} from "./snapshot-verbs.ts";
+import { findPlace, type SnapshotTravel } from "./snapshot-travel.ts";
 import { snapshotsOff, type Version } from "./version.ts";
-
-/** What a snapshot has been good for, for one version; several models may run one image. */
-export interface SnapshotUseReport extends StartSubject {
-  readonly restores: number;
-  readonly savedMs: number;
-  /** ISO 8601. */
-  readonly lastRestoredAt?: string;
-  readonly payoff: PayoffVerdict;
-}
-
-/** A snapshot as it is listed. */
-export interface SnapshotReport extends Snapshot {
-  /** Versions that start from it, or whose image it is of. */
-  readonly uses: readonly SnapshotUseReport[];
-}
-
-export interface SnapshotInspection extends SnapshotReport {
-  readonly fit: {
-    /** Absent: no version here is of its image, so that nothing would be started from it. */
-    readonly fitsHost?: boolean;
-    /** What changed since, such as `the kernel changed from 6.1.0 to 6.1.2`. */
-    readonly reasons: readonly string[];
-  };
-  /** The change that makes it smaller by most first. */
-  readonly advice: readonly Advice[];
-}
-
-/** How a version would be started from nothing now, and how long it took so far. */
-export interface StartOutlook {
-  readonly mode: "restored" | "cold";
-  /** Why not restored. */
-  readonly reason?: string;
-  readonly payoff: PayoffVerdict;
-}
-
-export interface SnapshotTarget {
-  readonly modelId: string;
-  /** Default: the version with the largest share of the traffic. */
-  readonly version?: number;
-}
 
 export interface SnapshotsContext extends InstanceContext {
   readonly store: Store;
+  /** Absent: snapshots stay on this host. */
+  readonly travel?: SnapshotTravel | undefined;
   /** Aborts when the platform stops. */
   readonly closing: AbortSignal;
   version(modelId: string, number: number): Version | undefined;
   live(modelId: string): Version | undefined;
   deployment(modelId: string): Deployment | undefined;
-}
-
-/** What an operator does with snapshots. */
-export interface SnapshotVerbs {
-  snapshots(): Promise<readonly SnapshotReport[]>;
-  /** By its ID or a beginning that only it has. Rejects with NotFoundError, as all of these do. */
-  snapshot(snapshotId: string, options: { signal: AbortSignal }): Promise<SnapshotInspection>;
-  /**
-   * Takes a snapshot now, whether there is one or not, and measures whether it pays, on instances of its own. Rejects
-   * with SnapshotError when it cannot be taken or restored, with StartError when no instance starts.
-   */
-  createSnapshot(
-    target: SnapshotTarget,
-    options: { onEvent: (event: SnapshotCreateEvent) => void; signal: AbortSignal },
-  ): Promise<SnapshotCreated>;
-  removeSnapshot(snapshotId: string): Promise<void>;
-}
-
-export interface SnapshotCreated extends MeasuredSnapshot {
-  readonly modelId: string;
-  readonly version: number;
 }
 
 /** Snapshots as an operator sees and handles them. */
@@ -138,6 +93,45 @@ export class Snapshots implements SnapshotVerbs {
       }),
     );
     return { ...(await this.#track(run)), modelId, version: number };
+  }
+
+  async verifySnapshot(
+    snapshotId: string,
+    { signal }: { signal: AbortSignal },
+  ): Promise<SnapshotVerification & { readonly id: string }> {
+    const { id } = await this.find(snapshotId);
+    return { id, ...(await this.#context.snapshotter.verify(id, { signal })) };
+  }
+
+  async pushSnapshot(
+    subject: { readonly snapshotId: string } | SnapshotTarget,
+    { reference, onEvent, signal }: TransferOptions,
+  ): Promise<PushedSnapshot & { readonly snapshotId: string }> {
+    const travel = this.#travel();
+    const { snapshotId, version } =
+      "snapshotId" in subject
+        ? await this.#versionOf(subject.snapshotId)
+        : await this.#snapshotOf(this.targetVersion(subject), signal);
+    const place = await findPlace(travel, { version, reference, signal });
+    const { directory, keys } = travel;
+    const pushed = await pushSnapshot({ directory, keys, snapshotId, place, onEvent, signal });
+    return { ...pushed, snapshotId };
+  }
+
+  async pullSnapshot(
+    target: SnapshotTarget | undefined,
+    { reference, onEvent, signal }: TransferOptions,
+  ): Promise<PulledSnapshot> {
+    const { directory, keys } = this.#travel();
+    const version =
+      target === undefined ? this.#versionAt(reference ?? "") : this.targetVersion(target);
+    this.#assertCapable(version);
+    const place = await findPlace(this.#travel(), { version, reference, signal });
+    const key = await this.keyOf(version, { signal });
+    const pulled = await pullSnapshot({ directory, keys, place, key, onEvent, signal });
+    const subject = { modelId: version.modelId, version: version.number };
+    if (pulled.isNew) this.#context.payoff.captured(subject, pulled.snapshot.id);
+    return pulled;
   }
 
   /** How a version would start now; starts nothing and pulls nothing. */
@@ -213,6 +207,51 @@ export class Snapshots implements SnapshotVerbs {
           : undefined,
       secrets: this.#context.secrets,
     });
+  }
+
+  #travel(): SnapshotTravel {
+    const { travel } = this.#context;
+    if (travel !== undefined) return travel;
+    throw new SnapshotError("snapshot_unavailable", "this platform knows no registry", {
+      hint: "`byom host setup` sets one up",
+    });
+  }
+
+  /** A version that starts from it. */
+  async #versionOf(snapshotId: string): Promise<{ snapshotId: string; version: Version }> {
+    const snapshot = await this.find(snapshotId);
+    for (const use of this.#usesOf(snapshot)) {
+      const version = this.#context.version(use.modelId, use.version);
+      if (version !== undefined) return { snapshotId: snapshot.id, version };
+    }
+    throw new NotFoundError(
+      "version_not_found",
+      `no version here is of the image of snapshot ${snapshot.id}`,
+    );
+  }
+
+  /** The snapshot that a version would start from. */
+  async #snapshotOf(
+    version: Version,
+    signal: AbortSignal,
+  ): Promise<{ snapshotId: string; version: Version }> {
+    this.#assertCapable(version);
+    const found = await this.#context.snapshotter.find(await this.keyOf(version, { signal }));
+    if (found.snapshot !== undefined) return { snapshotId: found.snapshot.id, version };
+    const { modelId, number } = version;
+    throw new NotFoundError("snapshot_not_found", `${modelId}@${number}: ${found.reason}`, {
+      hint: `\`byom snapshot create ${modelId}@${number}\` takes one`,
+    });
+  }
+
+  /** By its image: the digest when the reference has one, else the repository's last two names as the model. */
+  #versionAt(reference: string): Version {
+    const { repository, digest } = parseReference(reference);
+    const { models } = this.#context.store;
+    const versions = models.ids().flatMap((modelId) => models.versions(modelId));
+    const same = versions.find((version) => digest !== undefined && version.digest === digest);
+    if (same !== undefined) return same;
+    return this.targetVersion({ modelId: repository.split("/").slice(-2).join("/") });
   }
 
   #concurrencyOf(modelId: string): number {

@@ -29,7 +29,7 @@ export async function adoptInstances(
     readonly signal: AbortSignal;
   },
 ): Promise<Adoption> {
-  const { engine, instances, platformId } = context;
+  const { engine, instances, decisions, platformId } = context;
   const { signal } = options;
   const containers = await engine.list({ [instanceLabels.platform]: platformId }, { signal });
   const records = new Map(instances.list().map((record) => [record.id, record]));
@@ -46,6 +46,12 @@ export async function adoptInstances(
       }
       await engine.remove(container.id, { signal });
       removed.push(container.id);
+      const instanceId = container.labels[instanceLabels.instance];
+      if (instanceId === undefined) return;
+      // The platform that started it died before it had read what the OCI runtime did.
+      await decisions.collect(instanceId, container.id);
+      const text = "removed: nobody wants it, or the platform ended before its start had";
+      decisions.add(instanceId, { by: "platform", what: "removed", text });
     }),
   );
   const living = new Set(adopted.map(({ instance }) => instance.id));

@@ -20,6 +20,7 @@ import { diagnose } from "./diagnose.ts";
 import { instanceIdentity } from "./identify.ts";
 import type { ReadyInstance } from "./instance.ts";
 import { waitUntilReady } from "./readiness.ts";
+import { removeContainer } from "./remove.ts";
 import { assertSecrets } from "./required-secrets.ts";
 import { instanceSpec } from "./spec.ts";
 
@@ -65,8 +66,6 @@ export interface StartStep {
 
 /** A restore takes seconds at most; one that hangs must leave time for the cold start behind it. */
 const restoreTimeoutMs = 60_000;
-/** A failed start leaves its container behind for no longer than this. */
-const cleanUpTimeoutMs = 30_000;
 
 /**
  * Brings up one instance: from its snapshot when there is one that fits, else cold, each falling through to the next
@@ -180,11 +179,14 @@ class StartAttempt {
     });
   }
 
-  /** Removes the container, if there is one; a removal that fails is left to the platform's next start. */
+  /** Removes the container, if there is one, and the word that a wrapper which never ran was left. */
   async discard(): Promise<void> {
-    if (this.#containerId === undefined) return;
-    const signal = AbortSignal.timeout(cleanUpTimeoutMs);
-    await this.#context.engine.remove(this.#containerId, { signal }).catch(() => {});
+    const containerId = this.#containerId;
+    if (containerId === undefined) return;
+    const { engine, snapshotter } = this.#context;
+    await removeContainer(engine, containerId, () => {
+      if (this.#tried !== undefined) void snapshotter.outcome(containerId).catch(() => {});
+    });
     this.#containerId = undefined;
   }
 

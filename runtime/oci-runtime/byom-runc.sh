@@ -203,7 +203,7 @@ end_restore() {
   done </proc/self/mountinfo
   for mount; do umount -l "$mount"; done
   huge_pages_end
-  [ -z "$killed" ] || printf 'cleaned processes that were left\n' >>"$outcome"
+  [ -z "$killed" ] || [ ! -e "$outcome" ] || printf 'cleaned processes that were left\n' >>"$outcome"
   return 0
 }
 
@@ -332,8 +332,10 @@ case $command in
     elif [ -e "$work/root" ]; then
       clean_up
       rm -rf "$marker" "$work"
-    elif [ -e "$marker" ] || [ -d "$work" ]; then
-      rm -rf "$marker" "$work"
+    else
+      # A runc that was killed in an ordinary `create` left no state by which it could remove its cgroups.
+      [ -e "$runc_root/$id/state.json" ] || end_restore
+      [ ! -e "$marker" ] && [ ! -d "$work" ] || rm -rf "$marker" "$work"
     fi
     exec "$runc" "$@" 2>&3 3>&-
     ;;
