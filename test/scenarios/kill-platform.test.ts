@@ -47,7 +47,8 @@ describe.skipIf(whyNoPrivateEngine() !== undefined)("kill -9 of the platform", (
       join(directory, "docker/runtime-runc/moby"),
     ];
     const restoreSteps = await observeSteps(restoreDirectories, async () => {
-      expect(await platform.call(modelId)).toMatchObject({ status: 200, mode: "restored" });
+      const called = await platform.call(modelId);
+      expect(called, called.reason).toMatchObject({ status: 200, mode: "restored" });
     });
     await platform.zero(modelId);
     before = await platform.inventory();
@@ -82,7 +83,10 @@ describe.skipIf(whyNoPrivateEngine() !== undefined)("kill -9 of the platform", (
         expect([200, 201], again.text).toContain(again.status);
         await platform.zero(modelId);
         const next = await platform.call(modelId);
-        expect(next, describePoint(point)).toMatchObject({ status: 200, mode: "restored" });
+        expect(next, `${describePoint(point)}: ${next.reason}`).toMatchObject({
+          status: 200,
+          mode: "restored",
+        });
         await platform.zero(modelId);
         rows.push(row(point, deployed, called, next));
         const leftovers = await settleLeftovers(before, () => platform.inventory());
@@ -106,7 +110,10 @@ describe.skipIf(whyNoPrivateEngine() !== undefined)("kill -9 of the platform", (
         expect(next, describePoint(point)).toMatchObject({ status: 200 });
         await platform.zero(modelId);
         const last = await platform.call(modelId);
-        expect(last, describePoint(point)).toMatchObject({ status: 200, mode: "restored" });
+        expect(last, `${describePoint(point)}: ${last.reason}`).toMatchObject({
+          status: 200,
+          mode: "restored",
+        });
         expect(last.output).toMatchObject({ restores: 1 });
         await platform.zero(modelId);
         rows.push(row(point, broken, next, last));

@@ -24,6 +24,8 @@ export async function observeSteps(
   let lastAt = performance.now();
   let isOver = false;
   const ended = work().finally(() => (isOver = true));
+  // Its failure is told at the end; until then nobody waits for it.
+  ended.catch(() => {});
   while (!isOver) {
     const appeared = listFiles(directories).filter((file) => !known.has(file));
     for (const file of appeared) known.add(file);
