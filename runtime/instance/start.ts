@@ -185,7 +185,7 @@ class StartAttempt {
     if (containerId === undefined) return;
     const { engine, snapshotter } = this.#context;
     await removeContainer(engine, containerId, () => {
-      if (this.#tried !== undefined) void snapshotter.outcome(containerId).catch(() => {});
+      if (this.#tried !== undefined) void snapshotter.forget(containerId);
     });
     this.#containerId = undefined;
   }

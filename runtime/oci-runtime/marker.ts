@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { restoreMarker, wrapperFiles } from "./wrapper.ts";
@@ -22,4 +22,14 @@ export async function markForRestore(options: {
   ]);
   await writeFile(`${marker}.new`, restoreMarker(snapshotDirectory, options), { mode: 0o600 });
   await rename(`${marker}.new`, marker);
+}
+
+/**
+ * Takes back what was written for a container that is gone. An engine that died before it called the wrapper calls it
+ * for the removal neither; a work directory with something in it is the wrapper's to clean. Never rejects.
+ */
+export async function unmark(stateDirectory: string, containerId: string): Promise<void> {
+  const { marker, work } = wrapperFiles(stateDirectory, containerId);
+  await rm(marker, { force: true }).catch(() => {});
+  await rmdir(work).catch(() => {});
 }

@@ -17,8 +17,6 @@ import {
 import { SnapshotError } from "../errors.ts";
 import type { InstanceIdentity } from "./identity.ts";
 
-/** Where a container finds its identity. The helper's sockets lie there too. */
-export const identityDirectory = "/run/byom";
 /** Below /dev/shm: in memory, and in no layer of the container's root. `/run/byom/secrets` links to it. */
 const secretsName = "byom-secrets";
 /** As a variable of the environment is named; so no name leaves the directory. */

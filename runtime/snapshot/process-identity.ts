@@ -7,19 +7,20 @@ export interface ProcessIdentity {
   readonly startTicks: number;
 }
 
-/** Undefined when there is no such process. */
+/** Undefined when there is no such process, or only its number is left: a parent that collects nothing keeps zombies. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name, in parentheses, may hold anything.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    if (/[ZX]/.test(fields[0] ?? "")) return undefined;
     return { pid, startTicks: Number(fields[startTicksAt]) };
   } catch {
     return undefined;
   }
 }
 
-/** Field 22 of all, counted from the third. */
+/** Field 22 of all, counted from the third, which is the state. */
 const startTicksAt = 19;
 
 export function isRunning(process: ProcessIdentity): boolean {

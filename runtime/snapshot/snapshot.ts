@@ -127,6 +127,8 @@ export interface Snapshotter {
   outcome(
     containerId: string,
   ): Promise<{ restored: boolean; reason?: string; phases: readonly StartPhase[] }>;
+  /** After a container that was to be restored is gone: takes back what the wrapper, if it never ran, was told. Never rejects. */
+  forget(containerId: string): Promise<void>;
   /**
    * Gives a restored instance its identity, host name and secrets, reseeds generators in every Python process, runs
    * after_restore hooks, replays the warm-up. Rejects on mismatch.

@@ -10,7 +10,7 @@ import {
   runcRoot as dockerRuncRoot,
   wrapperFiles,
 } from "../oci-runtime/wrapper.ts";
-import { markForRestore } from "../oci-runtime/marker.ts";
+import { markForRestore, unmark } from "../oci-runtime/marker.ts";
 import { sweepRestores } from "../oci-runtime/sweep.ts";
 import { detectCapability, type Capability } from "./capability.ts";
 import { Captures } from "./captures.ts";
@@ -196,6 +196,11 @@ class HostSnapshotter implements Snapshotter {
       this.#pageSizes.record(pages, { bytes: fill.bytes, ms: fill.ms });
     }
     return { ...outcome, phases: [...outcome.phases, ...inside] };
+  }
+
+  async forget(containerId: string): Promise<void> {
+    this.#checks.delete(containerId);
+    await unmark(this.#context.stateDirectory, containerId);
   }
 
   async prove(

@@ -53,8 +53,6 @@ const criuDirectory = "/var/lib/byom/bin";
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 30_000;
 const pollMs = 20;
-/** Beside the networks of the host's engine (172.17.0.0/12 and 192.168.0.0/16 by default). */
-const addressPool = "10.231.0.0/16";
 
 /** Why there can be no such engine here, or undefined. Prints the reason. */
 export function whyNoPrivateEngine(): string | undefined {
@@ -142,7 +140,10 @@ async function removeNetworks(docker: Docker): Promise<void> {
   }
 }
 
-/** With `none` an engine removes the host's own docker0, and every other engine's builds fail. */
+/**
+ * With `none` an engine removes the host's own docker0, and every other engine's builds fail; so does one with
+ * `default-address-pools` when it starts again after a kill. Without them it passes by the networks that it sees in use.
+ */
 const bridgeName = `byt${process.pid}`;
 
 async function makeBridge(): Promise<void> {
@@ -178,7 +179,6 @@ async function writeSettings(
     pidfile: join(directory, "docker.pid"),
     "cgroup-parent": `/${options.cgroupParent}`,
     "exec-opts": ["native.cgroupdriver=cgroupfs"],
-    "default-address-pools": [{ base: addressPool, size: 24 }],
     // Containers are called from the host, and call nobody: no rules, no NAT.
     iptables: false,
     bridge: bridgeName,

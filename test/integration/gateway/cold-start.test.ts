@@ -39,6 +39,7 @@ beforeAll(async () => {
       capture: refuse,
       prepareRestore: refuse,
       outcome: refuse,
+      forget: () => Promise.resolve(),
       prove: refuse,
       introduce: () => Promise.resolve(),
       quarantine: refuse,

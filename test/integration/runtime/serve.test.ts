@@ -36,6 +36,7 @@ const noSnapshots: Snapshotter = {
   capture: refuse,
   prepareRestore: refuse,
   outcome: refuse,
+  forget: () => Promise.resolve(),
   prove: refuse,
   introduce: () => Promise.resolve(),
   quarantine: refuse,

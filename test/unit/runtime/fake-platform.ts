@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import type { DeployRequest } from "../../../runtime/deployment/deploy.ts";
 import type { ContainerSpec, ContainerState, Engine } from "../../../runtime/engine/engine.ts";
 import type { RuntimeEvent } from "../../../runtime/events.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../../../runtime/runtime.ts";
@@ -306,6 +305,10 @@ export class FakeSnapshotter implements Snapshotter {
     });
   }
 
+  forget(): Promise<void> {
+    return Promise.resolve();
+  }
+
   prove(input: Parameters<Snapshotter["prove"]>[0]): ReturnType<Snapshotter["prove"]> {
     this.identities.push(input.identity);
     if (this.proofFailure !== undefined) return Promise.reject(new Error(this.proofFailure));
@@ -391,18 +394,3 @@ export class FakePlatform implements AsyncDisposable {
 }
 
 export const never: AbortSignal = new AbortController().signal;
-
-/** A deploy request for an image whose behaviour the engine knows under `image`. */
-export function deployRequest(image: string, more: Partial<DeployRequest> = {}): DeployRequest {
-  return {
-    modelId: "acme/greeter",
-    image: { imageId: image, reference: `registry.test/acme/greeter@sha256:${hex(image)}` },
-    weightsDigest: "sha256:none",
-    example: { input: { text: "you" } },
-    ...more,
-  };
-}
-
-function hex(text: string): string {
-  return Buffer.from(text).toString("hex").padEnd(64, "0").slice(0, 64);
-}

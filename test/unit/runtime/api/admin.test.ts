@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { createAdminApi } from "../../../../runtime/api/admin.ts";
 import { createKeys, type KeyRing } from "../../../../runtime/api/keys.ts";
-import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
+import { deployRequest } from "../deploy-request.ts";
+import { FakePlatform, never } from "../fake-platform.ts";
 
 let platform: FakePlatform;
 let keys: KeyRing;

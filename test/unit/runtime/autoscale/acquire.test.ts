@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import type { WaitPhase } from "../../../../runtime/index.ts";
-import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
+import { deployRequest } from "../deploy-request.ts";
+import { FakePlatform, never } from "../fake-platform.ts";
 
 const model = "acme/greeter";
 

@@ -1,7 +1,8 @@
 /** Snapshots of instances that run without one. If these fail, a model that came from elsewhere stays cold for ever. */
 import { describe, expect, test } from "vitest";
 
-import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
+import { deployRequest } from "../deploy-request.ts";
+import { FakePlatform, never } from "../fake-platform.ts";
 
 const model = "acme/greeter";
 

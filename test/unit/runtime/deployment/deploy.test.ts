@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import { DeployError } from "../../../../runtime/errors.ts";
 import type { DeployEvent } from "../../../../runtime/events.ts";
-import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
+import { deployRequest } from "../deploy-request.ts";
+import { FakePlatform, never } from "../fake-platform.ts";
 
 async function failureOf(promise: Promise<unknown>): Promise<DeployError> {
   const error: unknown = await promise.then(

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { deployRequest, FakePlatform, never } from "../fake-platform.ts";
+import { deployRequest } from "../deploy-request.ts";
+import { FakePlatform, never } from "../fake-platform.ts";
 
 const model = "acme/greeter";
 
