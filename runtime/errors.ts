@@ -107,6 +107,7 @@ export class NotFoundError extends Error {
     | "version_not_found"
     | "instance_not_found"
     | "snapshot_not_found"
+    | "snapshot_key_not_found"
     | "key_not_found"
     | "secret_not_found";
   readonly hint?: string;

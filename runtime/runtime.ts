@@ -161,6 +161,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       snapshots.verifySnapshot(snapshotId, verifyOptions),
     pushSnapshot: (subject, transfer) => snapshots.pushSnapshot(subject, transfer),
     pullSnapshot: (target, transfer) => snapshots.pullSnapshot(target, transfer),
+    snapshotKeys: () => snapshots.snapshotKeys(),
     removeSnapshot: (snapshotId) => snapshots.removeSnapshot(snapshotId),
     async stop(stopOptions) {
       await close();

@@ -186,6 +186,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./snapshots.ts")).snapshotPull,
   },
   {
+    name: "snapshot trust",
+    summary: "this platform's public key, or accept snapshots that another's key has signed",
+    load: async () => (await import("./snapshot-keys.ts")).snapshotTrust,
+  },
+  {
+    name: "snapshot distrust",
+    summary: "accept no more snapshots that a key has signed",
+    load: async () => (await import("./snapshot-keys.ts")).snapshotDistrust,
+  },
+  {
     name: "snapshot rm",
     aliases: ["snapshot remove"],
     summary: "remove snapshots; the next start is cold",

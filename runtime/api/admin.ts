@@ -7,6 +7,7 @@ import { modelRoutes } from "./model-routes.ts";
 import { openapiDocument } from "./openapi.ts";
 import { platformRoutes } from "./platform-routes.ts";
 import { matchPath, type Route } from "./route.ts";
+import { snapshotKeyRoutes } from "./snapshot-key-routes.ts";
 import { snapshotRoutes } from "./snapshot-routes.ts";
 import { secretRoutes } from "./secret-routes.ts";
 
@@ -26,6 +27,7 @@ const routes: readonly Route[] = [
   ...secretRoutes,
   ...platformRoutes,
   ...snapshotRoutes,
+  ...snapshotKeyRoutes,
 ];
 
 /** The platform's own HTTP API, for the command line, CI and the console. */

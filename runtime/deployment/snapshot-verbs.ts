@@ -6,6 +6,7 @@ import type {
   PulledSnapshot,
   PushedSnapshot,
 } from "../snapshot/transfer/transfer.ts";
+import type { SnapshotKeys } from "../snapshot/transfer/signature.ts";
 import type { StartSubject } from "../store/starts.ts";
 import type { MeasuredSnapshot, SnapshotCreateEvent } from "./measure.ts";
 
@@ -73,6 +74,8 @@ export interface SnapshotVerbs {
     subject: { readonly snapshotId: string } | SnapshotTarget,
     options: TransferOptions,
   ): Promise<PushedSnapshot & { readonly snapshotId: string }>;
+  /** Whose snapshots are accepted. @throws SnapshotError `snapshot_unavailable` where none can come from elsewhere. */
+  snapshotKeys(): Pick<SnapshotKeys, "list" | "trust" | "distrust">;
   /** The one that fits this host; of the model, or of the version whose image `reference` names. */
   pullSnapshot(
     target: SnapshotTarget | undefined,

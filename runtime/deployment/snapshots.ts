@@ -118,6 +118,10 @@ export class Snapshots implements SnapshotVerbs {
     return { ...pushed, snapshotId };
   }
 
+  snapshotKeys(): SnapshotTravel["keys"] {
+    return this.#travel().keys;
+  }
+
   async pullSnapshot(
     target: SnapshotTarget | undefined,
     { reference, onEvent, signal }: TransferOptions,
