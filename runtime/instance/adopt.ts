@@ -29,7 +29,7 @@ export async function adoptInstances(
     readonly signal: AbortSignal;
   },
 ): Promise<Adoption> {
-  const { engine, instances, decisions, platformId } = context;
+  const { engine, instances, decisions, snapshotter, platformId } = context;
   const { signal } = options;
   const containers = await engine.list({ [instanceLabels.platform]: platformId }, { signal });
   const records = new Map(instances.list().map((record) => [record.id, record]));
@@ -45,6 +45,7 @@ export async function adoptInstances(
         return;
       }
       await engine.remove(container.id, { signal });
+      await snapshotter.forget(container.id);
       removed.push(container.id);
       const instanceId = container.labels[instanceLabels.instance];
       if (instanceId === undefined) return;

@@ -15,7 +15,7 @@ import type { InstanceIdentity } from "../snapshot/identity.ts";
 import type { Snapshot, Snapshotter, StartPhase } from "../snapshot/snapshot.ts";
 import type { InstanceStore } from "../store/instances.ts";
 import { findExcuse, joinReasons, messageOf } from "./blame.ts";
-import { chooseStart, type StartChoice, type StartWish } from "./choose.ts";
+import { chooseStart, type StartWish } from "./choose.ts";
 import { diagnose } from "./diagnose.ts";
 import { instanceIdentity } from "./identify.ts";
 import type { ReadyInstance } from "./instance.ts";
@@ -129,7 +129,9 @@ class StartAttempt {
     const spec = await this.#spec();
     this.#deadline = AbortSignal.timeout(this.#request.version.settings.setupTimeoutMs);
     this.#signal = AbortSignal.any([this.#signal, this.#deadline]);
-    const snapshot = await this.#findSnapshot(spec);
+    const { version, wish } = this.#request;
+    const choice = { version, spec, wish, signal: this.#signal };
+    const snapshot = await chooseStart(this.#context, choice);
     const reasons = [this.#request.reason, snapshot.reason];
     let origin: string | undefined;
     if (snapshot.snapshot !== undefined) {
@@ -179,7 +181,7 @@ class StartAttempt {
     });
   }
 
-  /** Removes the container, if there is one, and the word that a wrapper which never ran was left. */
+  /** Removes the container, if there is one, and what an engine that died in its start has left of it. */
   async discard(): Promise<void> {
     const containerId = this.#containerId;
     if (containerId === undefined) return;
@@ -210,12 +212,9 @@ class StartAttempt {
     });
   }
 
-  async #findSnapshot(spec: ContainerSpec): Promise<StartChoice> {
-    const { version, wish } = this.#request;
-    return await chooseStart(this.#context, { version, spec, wish, signal: this.#signal });
-  }
-
   async #create(spec: ContainerSpec): Promise<string> {
+    // An engine that dies after it has made the container never tells its ID: until then its name stands for it.
+    this.#containerId = spec.name;
     this.#containerId = await this.#measure("create", () =>
       this.#context.engine.create(spec, { signal: this.#signal }),
     );

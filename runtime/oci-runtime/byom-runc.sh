@@ -9,6 +9,7 @@
 #   start ID    of a restored container: nothing to do, it runs already.
 #   delete ID   removes what an unfinished restore left, then the container, then forgets it.
 #   byom-sweep  removes what unfinished restores of killed wrappers left, in all containers.
+#   byom-forget ID  removes everything of a container that the engine does not know any more.
 #   all else    runc's.
 #
 # STATE/outcome/ID is the log of the decisions on one container: lines `word value`. A word with a time
@@ -16,8 +17,9 @@
 #
 # Who cleans what:
 #   the platform  writes the marker (and takes a former outcome away), reads the outcome and removes both after the start;
-#                 removes the container when the engine's start fails, which ends in `delete`; calls `byom-sweep` when it
-#                 opens its snapshots, so that what was killed together with the engine goes too.
+#                 removes the container when the engine's start fails, which ends in `delete`, and calls `byom-forget`
+#                 where it did not: an engine that died in the start never calls us again. Calls `byom-sweep` when it
+#                 opens its snapshots, so that what was killed together with it goes too.
 #   the wrapper   all else, in `create`, or if it was killed in that, in `delete` or the next `create`: runc, CRIU and
 #                 half-restored processes, cgroups, CRIU's bind mount of the root, huge pages, STATE/{restored,work}.
 #                 `delete` keeps the outcome of a restore that failed: nobody may have read it yet. `byom-sweep` removes
@@ -207,6 +209,29 @@ end_restore() {
   return 0
 }
 
+# Ends the wrapper and the shim of a container that the engine has forgotten, and removes its bundle: after a kill in the
+# middle of a start containerd does not find such a shim again. A shim runs in its bundle's directory.
+end_shim() {
+  for process in $(grep -lzxF -e "$id" /proc/[0-9]*/cmdline); do
+    process=${process#/proc/}
+    process=${process%/cmdline}
+    read -r name <"/proc/$process/comm"
+    case $name in
+      byom-runc*) kill -9 "$process" ;;
+      containerd-shim*)
+        bundle=$(readlink "/proc/$process/cwd")
+        kill -9 "$process"
+        case $bundle in
+          */"$id")
+            umount -l "$bundle/rootfs"
+            rm -rf --one-file-system "$bundle"
+            ;;
+        esac
+        ;;
+    esac
+  done
+}
+
 # Removes what an unfinished restore left, but for the words about it.
 clean_up() {
   end_restore
@@ -308,6 +333,17 @@ case $command in
     done
     id=
     huge_pages_end
+    exit 0
+    ;;
+  byom-forget)
+    exec </dev/null >/dev/null 2>&1
+    for id in "$@"; do :; done
+    [ "${#id}" -ge 32 ] || exit 1
+    name_files
+    end_shim
+    end_restore
+    "$runc" --root "$runc_root" delete --force "$id"
+    rm -rf "$marker" "$restored" "$outcome" "$work"
     exit 0
     ;;
   *) exec "$runc" "$@" ;;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -25,11 +26,16 @@ export async function markForRestore(options: {
 }
 
 /**
- * Takes back what was written for a container that is gone. An engine that died before it called the wrapper calls it
- * for the removal neither; a work directory with something in it is the wrapper's to clean. Never rejects.
+ * Takes back what was written for a container that is gone: an engine that died before it called the wrapper does not
+ * call it for the removal either.
+ * @returns false when the wrapper has begun to work for it and has not cleaned up after itself.
  */
-export async function unmark(stateDirectory: string, containerId: string): Promise<void> {
-  const { marker, work } = wrapperFiles(stateDirectory, containerId);
-  await rm(marker, { force: true }).catch(() => {});
-  await rmdir(work).catch(() => {});
+export async function unmark(stateDirectory: string, containerId: string): Promise<boolean> {
+  const { marker, restored, work } = wrapperFiles(stateDirectory, containerId);
+  await Promise.all([marker, `${marker}.new`].map((path) => rm(path, { force: true })));
+  const isEmpty = await rmdir(work).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+  );
+  return isEmpty && !existsSync(restored);
 }

@@ -22,7 +22,7 @@ import {
   readProcesses,
   type ContainerProcess,
 } from "./processes.ts";
-import { assertRoom, explainFullDisk } from "./room.ts";
+import { assertRoom, explainFullDisk, isDiskFull } from "./room.ts";
 import type { CompatibilityKey, WarmUp } from "./snapshot.ts";
 import { recordWarmUp, waitUntilIdle } from "./warm-up.ts";
 
@@ -174,9 +174,10 @@ async function dumpOnce(
     });
     return { memory, frozenMs, gpu: suspension };
   } catch (error) {
+    const isFull = await isDiskFull(directory);
     await rm(join(directory, "images"), { recursive: true, force: true });
     await rm(join(directory, "files.tar"), { force: true });
-    throw await explainFullDisk(error, needed);
+    throw await explainFullDisk(error, { ...needed, isFull });
   }
 }
 

@@ -16,10 +16,21 @@ export async function assertRoom(needed: RoomNeeded): Promise<void> {
   if (missing !== undefined) throw noRoom(missing);
 }
 
+/** What a dump that failed for want of room leaves at most; its pieces are larger. Bytes. */
+const fullBelowBytes = 256 * 1024;
+
+/** Whether the disk is full now. CRIU does not always say that it was: of its errors the last few are kept. */
+export async function isDiskFull(directory: string): Promise<boolean> {
+  return (await freeBytesOf(directory)) < fullBelowBytes;
+}
+
 /** A dump that filled the disk nevertheless, in the same words; any other failure as it is. */
-export async function explainFullDisk(error: unknown, needed: RoomNeeded): Promise<unknown> {
+export async function explainFullDisk(
+  error: unknown,
+  needed: RoomNeeded & { readonly isFull: boolean },
+): Promise<unknown> {
   const { message = "", cause } = error as { message?: string; cause?: unknown };
-  if (!/No space left|ENOSPC/i.test(`${message} ${String(cause)}`)) return error;
+  if (!needed.isFull && !/No space left|ENOSPC/i.test(`${message} ${String(cause)}`)) return error;
   const { directory, dumpBytes } = needed;
   const freeBytes = await freeBytesOf(directory);
   const text = (await missingRoom(needed)) ?? `the disk lacks more than ${mib(freeBytes)}`;

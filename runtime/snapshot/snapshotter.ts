@@ -10,8 +10,8 @@ import {
   runcRoot as dockerRuncRoot,
   wrapperFiles,
 } from "../oci-runtime/wrapper.ts";
-import { markForRestore, unmark } from "../oci-runtime/marker.ts";
-import { sweepRestores } from "../oci-runtime/sweep.ts";
+import { markForRestore } from "../oci-runtime/marker.ts";
+import { forgetContainer, sweepRestores } from "../oci-runtime/sweep.ts";
 import { detectCapability, type Capability } from "./capability.ts";
 import { Captures } from "./captures.ts";
 import { checkContent } from "./content-check.ts";
@@ -81,7 +81,7 @@ export async function createSnapshotter(options: SnapshotterOptions): Promise<Sn
   const clock = options.clock ?? systemClock;
   await sweepCaptures(directory, { paths, clock, signal });
   const stateDirectory = options.stateDirectory ?? ociRuntimeStateDirectory;
-  if (capability.isAvailable) await sweepRestores({ ...paths, stateDirectory, signal });
+  if (capability.isAvailable) await sweepRestores({ ...paths, stateDirectory }, signal);
   return new HostSnapshotter({
     capability,
     directory,
@@ -200,7 +200,8 @@ class HostSnapshotter implements Snapshotter {
 
   async forget(containerId: string): Promise<void> {
     this.#checks.delete(containerId);
-    await unmark(this.#context.stateDirectory, containerId);
+    const { paths, stateDirectory } = this.#context;
+    await forgetContainer({ ...paths, stateDirectory }, containerId);
   }
 
   async prove(

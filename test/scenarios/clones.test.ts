@@ -133,7 +133,8 @@ describe("clones of one snapshot", () => {
         body: JSON.stringify({ input: { label, barrier: barrier.port } }),
       });
       const { output } = (await response.json()) as { output: Values };
-      expect(response.headers.get("x-byom-start")).toBe("restored");
+      const reason = response.headers.get("x-byom-start-reason") ?? "";
+      expect(response.headers.get("x-byom-start"), reason).toBe("restored");
       expect(output).toMatchObject({ label, instance: response.headers.get("x-byom-instance") });
       return output;
     };

@@ -43,6 +43,8 @@ export interface PrivateEngine extends AsyncDisposable {
   pid(): number;
   /** kill -9 of dockerd; the containerd that it runs goes with it. */
   kill(): Promise<void>;
+  /** All that dockerd and its containerd have written. */
+  log(): string;
   /** Starts dockerd again after a kill; resolves when it answers. */
   start(): Promise<void>;
 }
@@ -113,6 +115,7 @@ export async function startPrivateEngine(options: {
     cgroupParent,
     holderPid: holder.pid ?? 0,
     pid: () => daemon?.pid ?? 0,
+    log: () => readText(join(directory, "dockerd.log")),
     kill: async () => {
       await stopProcess(daemon, "SIGKILL");
       await untilContainerdIsGone(join(directory, "docker/containerd/containerd.pid"));

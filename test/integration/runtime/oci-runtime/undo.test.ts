@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { markForRestore } from "../../../../runtime/oci-runtime/marker.ts";
-import { sweepRestores } from "../../../../runtime/oci-runtime/sweep.ts";
+import { forgetContainer, sweepRestores } from "../../../../runtime/oci-runtime/sweep.ts";
 import { renderWrapper, wrapperFiles } from "../../../../runtime/oci-runtime/wrapper.ts";
 
 const id = "d".repeat(64);
@@ -109,7 +109,7 @@ describe.skipIf(skipReason !== undefined)("the files of a restore that failed", 
       const signal = AbortSignal.timeout(20_000);
       if (next === "delete") call("delete", "--force", id);
       if (next === "create") call("create", "--bundle", join(directory, "bundle"), id);
-      if (next === "sweep") await sweepRestores({ ...paths(), ...roots(), signal });
+      if (next === "sweep") await sweepRestores({ ...paths(), ...roots() }, signal);
       expect(listing()).toBe(before);
       expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(root);
       expect(processesWith(join(state, "work", id))).toEqual([]);
@@ -119,13 +119,37 @@ describe.skipIf(skipReason !== undefined)("the files of a restore that failed", 
     },
   );
 
+  it("go with all else of a container that an engine which died has forgotten, its shim too", async () => {
+    const root = join(directory, "runc-root", id, "criu-root");
+    await writeFile(
+      join(directory, "restore.sh"),
+      `mkdir -p '${root}'; mount --bind '${merged}' '${root}'; kill -9 $(ps -o ppid= -p $PPID); sleep 30`,
+    );
+    const bundle = join(directory, "containerd", id);
+    await mkdir(join(bundle, "rootfs"), { recursive: true });
+    const shim = join(directory, "containerd-shim-test");
+    await writeFile(shim, "#!/bin/sh\nread -r line\n", { mode: 0o755 });
+    const running = spawn(shim, ["-namespace", "moby", "-id", id], { cwd: bundle });
+    const ended = once(running, "exit");
+    expect((await create()).signal).toBe("SIGKILL");
+    await forgetContainer({ ...paths(), ...roots() }, id);
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    expect(existsSync(bundle)).toBe(false);
+    expect(processesWith(join(state, "work", id))).toEqual([]);
+    expect(await readFile("/proc/self/mountinfo", "utf8")).not.toContain(root);
+    const files = Object.values(wrapperFiles(state, id));
+    expect(files.filter((path) => existsSync(path))).toEqual([]);
+    // What is in the root goes with the container's layer, not by our hand.
+    expect(existsSync(join(merged, "etc/changed"))).toBe(true);
+  });
+
   it("stay with a restore that is under way when another platform sweeps", async () => {
     const before = listing();
     await writeFile(join(directory, "restore.sh"), `touch '${directory}/begun'; sleep 1`);
     await mark();
     const creating = once(spawn(join(directory, "byom-runc"), createCommand()), "exit");
     while (!existsSync(join(directory, "begun"))) await delay(10);
-    await sweepRestores({ ...paths(), ...roots(), signal: AbortSignal.timeout(20_000) });
+    await sweepRestores({ ...paths(), ...roots() }, AbortSignal.timeout(20_000));
     expect(listing()).not.toBe(before);
     await creating;
     expect(await outcome()).not.toContain("cleaned");

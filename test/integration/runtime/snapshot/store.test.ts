@@ -100,7 +100,7 @@ describe.skipIf(skipReason !== undefined)("snapshots on real disks", () => {
     const snapshotter = await lab.open(directory, { diskReserveBytes: 0 });
     const key = await lab.key(snapshotter, "sha256:filling");
     const failed = await snapshotter.capture({ ...original, key }, { signal });
-    expect(failed).toMatchObject({ status: "failed", mayRetry: true });
+    expect(failed, failed.reason).toMatchObject({ status: "failed", mayRetry: true });
     expect(failed.reason).toMatch(/^the disk lacks .*; writing about \d+ MiB filled it/);
     expect(visible(directory)).toEqual([failed.id]);
     expect(readdirSync(join(directory, failed.id))).toEqual(["snapshot.json"]);

@@ -25,19 +25,19 @@ describe("what a container was told", () => {
   test("is taken back when the wrapper never ran", async () => {
     const { marker, work } = wrapperFiles(stateDirectory, containerId);
     expect([existsSync(marker), existsSync(work)]).toEqual([true, true]);
-    await unmark(stateDirectory, containerId);
+    expect(await unmark(stateDirectory, containerId)).toBe(true);
     expect([existsSync(marker), existsSync(work)]).toEqual([false, false]);
   });
 
   test("stays with the wrapper once it has begun to work: only it knows what is mounted there", async () => {
     const { marker, work } = wrapperFiles(stateDirectory, containerId);
     writeFileSync(join(work, "root"), "/some/root\n1\n");
-    await unmark(stateDirectory, containerId);
+    expect(await unmark(stateDirectory, containerId)).toBe(false);
     expect([existsSync(marker), existsSync(join(work, "root"))]).toEqual([false, true]);
   });
 
   test("may be gone already", async () => {
     await unmark(stateDirectory, containerId);
-    await expect(unmark(stateDirectory, containerId)).resolves.toBeUndefined();
+    expect(await unmark(stateDirectory, containerId)).toBe(true);
   });
 });
