@@ -157,8 +157,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     snapshots: () => snapshots.snapshots(),
     snapshot: (snapshotId, snapshotOptions) => snapshots.snapshot(snapshotId, snapshotOptions),
     createSnapshot: (target, createOptions) => snapshots.createSnapshot(target, createOptions),
-    verifySnapshot: (snapshotId, verifyOptions) =>
-      snapshots.verifySnapshot(snapshotId, verifyOptions),
+    verifySnapshot: (snapshotId, rest) => snapshots.verifySnapshot(snapshotId, rest),
     pushSnapshot: (subject, transfer) => snapshots.pushSnapshot(subject, transfer),
     pullSnapshot: (target, transfer) => snapshots.pullSnapshot(target, transfer),
     snapshotKeys: () => snapshots.snapshotKeys(),
