@@ -45,12 +45,12 @@ export async function adoptInstances(
         return;
       }
       await engine.remove(container.id, { signal });
-      await snapshotter.forget(container.id);
       removed.push(container.id);
       const instanceId = container.labels[instanceLabels.instance];
       if (instanceId === undefined) return;
       // The platform that started it died before it had read what the OCI runtime did.
       await decisions.collect(instanceId, container.id);
+      await snapshotter.forget(container.id);
       const text = "removed: nobody wants it, or the platform ended before its start had";
       decisions.add(instanceId, { by: "platform", what: "removed", text });
     }),

@@ -186,9 +186,7 @@ class StartAttempt {
     const containerId = this.#containerId;
     if (containerId === undefined) return;
     const { engine, snapshotter } = this.#context;
-    await removeContainer(engine, containerId, () => {
-      if (this.#tried !== undefined) void snapshotter.forget(containerId);
-    });
+    await removeContainer(engine, containerId, () => void snapshotter.forget(containerId));
     this.#containerId = undefined;
   }
 

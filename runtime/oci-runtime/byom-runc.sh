@@ -343,7 +343,7 @@ case $command in
     end_shim
     end_restore
     "$runc" --root "$runc_root" delete --force "$id"
-    rm -rf "$marker" "$restored" "$outcome" "$work"
+    rm -rf "$marker" "$marker.new" "$restored" "$outcome" "$work"
     exit 0
     ;;
   *) exec "$runc" "$@" ;;

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { restoreMarker, wrapperFiles } from "./wrapper.ts";
@@ -23,19 +22,4 @@ export async function markForRestore(options: {
   ]);
   await writeFile(`${marker}.new`, restoreMarker(snapshotDirectory, options), { mode: 0o600 });
   await rename(`${marker}.new`, marker);
-}
-
-/**
- * Takes back what was written for a container that is gone: an engine that died before it called the wrapper does not
- * call it for the removal either.
- * @returns false when the wrapper has begun to work for it and has not cleaned up after itself.
- */
-export async function unmark(stateDirectory: string, containerId: string): Promise<boolean> {
-  const { marker, restored, work } = wrapperFiles(stateDirectory, containerId);
-  await Promise.all([marker, `${marker}.new`].map((path) => rm(path, { force: true })));
-  const isEmpty = await rmdir(work).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
-  );
-  return isEmpty && !existsSync(restored);
 }

@@ -1,6 +1,5 @@
 import { execa } from "execa";
 
-import { unmark } from "./marker.ts";
 import { renderWrapper } from "./wrapper.ts";
 
 /** Killing, unmounting and removing take milliseconds; a host that hangs must not keep the platform from starting. */
@@ -21,7 +20,6 @@ export async function sweepRestores(host: WrapperHost, signal: AbortSignal): Pro
  * it was told, and a shim with what runs below it, of which it knows nothing when it is back. Never rejects.
  */
 export async function forgetContainer(host: WrapperHost, containerId: string): Promise<void> {
-  if (await unmark(host.stateDirectory, containerId)) return;
   const signal = AbortSignal.timeout(sweepTimeoutMs);
   await runWrapper(host, ["byom-forget", containerId], signal).catch(() => {});
 }

@@ -127,7 +127,7 @@ export interface Snapshotter {
   outcome(
     containerId: string,
   ): Promise<{ restored: boolean; reason?: string; phases: readonly StartPhase[] }>;
-  /** After a container that was to be restored is gone from the engine: removes what is left of it. Never rejects. */
+  /** After the container of a failed start is gone from the engine: removes what is left of it. Never rejects. */
   forget(containerId: string): Promise<void>;
   /**
    * Gives a restored instance its identity, host name and secrets, reseeds generators in every Python process, runs

@@ -200,7 +200,8 @@ class HostSnapshotter implements Snapshotter {
 
   async forget(containerId: string): Promise<void> {
     this.#checks.delete(containerId);
-    const { paths, stateDirectory } = this.#context;
+    const { paths, stateDirectory, capability } = this.#context;
+    if (!capability.isAvailable) return;
     await forgetContainer({ ...paths, stateDirectory }, containerId);
   }
 
