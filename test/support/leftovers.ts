@@ -46,7 +46,10 @@ export async function takeInventory(
       "bundles of containerd": names(
         join(directory, "docker/containerd/daemon/io.containerd.runtime.v2.task/moby"),
       ),
-      "directories of containers": names(join(directory, "data/containers")),
+      // One without a file is what a kill in the first moment of a creation leaves: dockerd's own, known to no caller.
+      "directories of containers": names(join(directory, "data/containers")).filter(
+        (name) => names(join(directory, "data/containers", name)).length > 0,
+      ),
       "words of the OCI runtime": filesBelow(join(directory, "byom")),
       "huge pages": ["enabled", "defrag"].map((name) =>
         selected(readText(join(directory, "huge-pages", name))),
