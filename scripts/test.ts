@@ -18,6 +18,7 @@ interface Step {
 const testTools: readonly { readonly name: string; readonly isPresent: () => boolean }[] = [
   { name: "skopeo", isPresent: () => isInstalled("skopeo") },
   { name: "openssl", isPresent: () => isInstalled("openssl") },
+  { name: "e2fsprogs", isPresent: () => isInstalled("mkfs.ext4") },
   {
     name: "python3-venv",
     isPresent: () =>
@@ -38,15 +39,16 @@ const snapshotTests: readonly string[] = [
   "test/scenarios/kill-",
 ];
 
-const snapshotSteps: readonly Step[] = [
+const snapshotSteps = (): readonly Step[] => [
   hostSetup,
+  ...installTestTools(["e2fsprogs"]),
   {
     name: "snapshots",
     command: ["vitest", "run", "--project", "integration", ...reporters, ...snapshotTests],
   },
 ];
 
-const allSteps: readonly Step[] = [
+const allSteps = (): readonly Step[] => [
   { name: "lint", command: ["oxlint", "--type-aware", "--quiet"] },
   { name: "format", command: ["oxfmt", "--check"] },
   { name: "types", command: ["tsc"] },
@@ -61,7 +63,7 @@ const allSteps: readonly Step[] = [
   },
 ];
 
-const steps = process.argv[2] === "snapshots" ? snapshotSteps : allSteps;
+const steps = process.argv[2] === "snapshots" ? snapshotSteps() : allSteps();
 
 /** Host set-up may have unpacked a registry beside the system; the tests start their own from it. */
 const directories = resolveDirectories(process.env, process.getuid?.() === 0);
@@ -106,8 +108,12 @@ function run(command: readonly string[]): Promise<number> {
   });
 }
 
-function installTestTools(): readonly Step[] {
-  const missing = testTools.filter((tool) => !tool.isPresent()).map((tool) => tool.name);
+function installTestTools(
+  wanted: readonly string[] = testTools.map(({ name }) => name),
+): readonly Step[] {
+  const missing = testTools
+    .filter((tool) => wanted.includes(tool.name) && !tool.isPresent())
+    .map((tool) => tool.name);
   if (missing.length === 0) return [];
   if (process.getuid?.() !== 0 || !isInstalled("apt-get")) {
     console.log(
