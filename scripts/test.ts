@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 interface Step {
   readonly name: string;
   readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** What some tests need beside the host: a test whose tool is missing says so and skips. */
@@ -44,6 +45,7 @@ const snapshotSteps = (): readonly Step[] => [
   ...installTestTools(["e2fsprogs"]),
   {
     name: "snapshots",
+    environment: { BYOM_KILL_POINTS: process.env["BYOM_KILL_POINTS"] ?? "2" },
     command: ["vitest", "run", "--project", "integration", ...reporters, ...snapshotTests],
   },
 ];
@@ -77,7 +79,7 @@ const results: { name: string; seconds: number; isOk: boolean }[] = [];
 for (const step of steps) {
   console.log(`\n── ${step.name}: ${step.command.join(" ")}`);
   const startedAt = performance.now();
-  const isOk = (await run(step.command)) === 0;
+  const isOk = (await run(step)) === 0;
   results.push({ name: step.name, seconds: (performance.now() - startedAt) / 1000, isOk });
   if (!isOk) break;
 }
@@ -93,12 +95,12 @@ if (passed + failed < steps.length)
 console.log(`steps: ${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-function run(command: readonly string[]): Promise<number> {
+function run({ command, environment }: Step): Promise<number> {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, PATH: path },
+    env: { ...process.env, ...environment, PATH: path },
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -35,8 +35,8 @@ export interface DeploySettings {
   readonly gpuSnapshot?: boolean;
   /** What it needs of `byom secrets set`. */
   readonly secrets?: readonly NamedSecret[];
-  /** Whether instances start from a snapshot. */
-  readonly snapshot?: boolean;
+  /** Whether instances start from a snapshot: where it pays (true), never (false), or also where it does not pay. */
+  readonly snapshot?: boolean | "always";
   /** Where inputs and outputs differ from the names that the gateway expects. */
   readonly mapping?: MappingSettings;
   /** What the model takes, such as `text` and `image`. */
@@ -134,7 +134,7 @@ const byomYaml = z.object({
   gpus: z.union([textField.pipe(z.literal("all")), z.array(textField).min(1)]).nullish(),
   gpu_snapshot: flagField.nullish(),
   secrets: secretsField.nullish(),
-  snapshot: flagField.nullish(),
+  snapshot: z.union([textField.pipe(z.literal("always")), flagField]).nullish(),
   mapping: mappingField(mappingSchema).nullish(),
   modalities: z
     .array(textField.pipe(z.enum(["text", "image", "audio", "video", "file"])))

@@ -239,8 +239,13 @@ function versionSettings(settings: DeploySettings): Record<string, unknown> {
     ...(settings.gpus !== undefined && { gpus: settings.gpus }),
     ...(settings.gpuSnapshot === false && { gpuSnapshots: "off" }),
     ...(settings.secrets !== undefined && { secrets: settings.secrets }),
-    ...(settings.snapshot !== undefined && { snapshots: settings.snapshot ? "auto" : "off" }),
+    ...(settings.snapshot !== undefined && { snapshots: snapshotSetting(settings.snapshot) }),
   };
+}
+
+function snapshotSetting(snapshot: boolean | "always"): "auto" | "always" | "off" {
+  if (snapshot === "always") return "always";
+  return snapshot ? "auto" : "off";
 }
 
 function gitRevision(labels: Readonly<Record<string, string>>): { gitRevision?: string } {

@@ -1,8 +1,9 @@
 // What an operator does with snapshots, by byom's own commands. If one of these fails, nobody can see what a snapshot
 // holds and why an instance started cold, take one by hand, move it to another machine, or be rid of a damaged one.
 import { generateKeyPairSync } from "node:crypto";
-import { open, readdir, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createByom, type Byom, type Finished } from "../support/byom.ts";
@@ -23,15 +24,20 @@ interface Called {
 }
 
 let byom: Byom;
+let directory: string;
 /** Why there are no snapshots on this host, or undefined. */
 let reasonWithout: string | undefined;
 
 beforeAll(async () => {
   byom = await createByom();
+  directory = join(await mkdtemp(join(tmpdir(), "byom-verbs-")), "random-verbs");
+  await cp(fixture, directory, { recursive: true });
+  // On a busy machine a restore may be no faster; what is tested here is not whether it pays.
+  await writeFile(join(directory, "byom.yaml"), "snapshot: always\n");
   await byom.json("up", "--detach", "--port", "0");
   const pushed = await byom.json<{ snapshot: { id?: string; reason?: string } }>(
     "-C",
-    fixture,
+    directory,
     "push",
     modelId,
   );
@@ -40,7 +46,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await byom[Symbol.asyncDispose]();
-  await removeImage("cog-random");
+  await rm(dirname(directory), { recursive: true, force: true });
+  await removeImage("cog-random-verbs");
 });
 
 async function list(): Promise<readonly Snapshot[]> {
@@ -121,15 +128,12 @@ describe("snapshots by hand", () => {
       snapshot: Snapshot;
       coldMs: readonly number[];
       restoredMs: readonly number[];
-      payoff: { verdict: string };
     }>("snapshot", "create", modelId);
     expect(created.snapshot.id).not.toBe(before.id);
     expect(created.coldMs.length).toBeGreaterThan(0);
     expect(created.restoredMs.length).toBe(created.coldMs.length);
     expect((await only()).id).toBe(created.snapshot.id);
-    expect((await callFromZero()).start).toMatchObject(
-      created.payoff.verdict === "does-not-pay" ? { mode: "cold" } : { mode: "restored" },
-    );
+    expect((await callFromZero()).start.mode).toBe("restored");
   });
 
   it("travel: pushed beside the image, removed, and pulled again", async ({ skip }) => {
@@ -182,6 +186,7 @@ describe("snapshots by hand", () => {
 
   it("that are damaged are found, said, and not used", async ({ skip }) => {
     skip(reasonWithout !== undefined);
+    if ((await only()).status !== "available") await byom.json("snapshot", "create", modelId);
     const { id } = await only();
     expect((await succeed("snapshot", "verify", id)).stdout).toMatch(/ is whole: \d+ files/);
     await flipOneBit(join(byom.dataDirectory, "snapshots", id, "images"));

@@ -55,6 +55,21 @@ test("every setting arrives in its unit", async () => {
   });
 });
 
+test.each([
+  ["always", "always"],
+  ["true", true],
+  ["off", false],
+])("snapshot: %s", async (written, snapshot) => {
+  const directory = writeRepo({ "byom.yaml": `snapshot: ${written}` });
+  expect(await loadDeploySettings({ directory })).toEqual({ settings: { snapshot }, problems: [] });
+});
+
+test("a snapshot setting that is none says what it may be", async () => {
+  const directory = writeRepo({ "byom.yaml": "snapshot: sometimes" });
+  const { problems } = await loadDeploySettings({ directory });
+  expect(renderProblems(problems)).toEqual([expect.stringContaining("byom.yaml:1 snapshot")]);
+});
+
 test("without the file there are no settings and no problem", async () => {
   expect(await loadDeploySettings({ directory: writeRepo({}) })).toEqual({
     settings: {},
