@@ -20,6 +20,13 @@ export const baseImageRepository = "byom-base/python";
 /** What goes into the host's settings for the builder. */
 export const baseImageTemplate: string = `${baseImageRepository}:{version}`;
 
+/**
+ * Writes out the holes of sparse files. Newer versions of mmdebstrap pack those in tar's sparse format, which dockerd
+ * unpacks but cannot write again: the image would run, and every save or push of it fail with "could not verify layer
+ * data" (moby#37680). A ratio of allocated to apparent size below 1 is tar's own test. Written in place: links stay.
+ */
+const fillHoles = `find "$1" -xdev -type f -printf '%S %p\\n' | while read -r ratio file; do case $ratio in 0.*|0) cp --sparse=never --preserve=timestamps "$file" "$1/tmp/whole"; cat "$1/tmp/whole" >"$file"; touch -r "$1/tmp/whole" "$file"; rm "$1/tmp/whole";; esac; done`;
+
 /** mmdebstrap's arguments for a Python base: a pure value, for `--dry-run` and tests. */
 export function baseImageCommand(
   pythonVersion: string,
@@ -56,6 +63,7 @@ export function baseImageCommand(
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
     // This Python is the image's own, not a system's that pip might break (PEP 668).
     '--customize-hook=rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
+    `--customize-hook=${fillHoles}`,
     suite,
     "-",
     ...sources,
