@@ -240,13 +240,28 @@ function readInstalled(path: string, node: Node): PythonType {
     default: {
       const type = path.split(".").at(-1) ?? path;
       const module = path.slice(0, -type.length - 1);
-      return unknown(
-        `cannot resolve type '${node.text}' (imported from '${module}') - types outside the repo cannot be read`,
-        `return a cog.BaseModel, or mark JSON-shaped values with Annotated[${type}, cog.Opaque]`,
-      );
+      return {
+        kind: "unknown",
+        message: `cannot resolve type '${node.text}' (imported from '${module}') - types outside the repo cannot be read`,
+        hint: `return a cog.BaseModel, or mark JSON-shaped values with Annotated[${type}, cog.Opaque]`,
+        isAskable: isRecordPackage(module),
+      };
     }
   }
 }
+
+/** Whether a package may well hold classes of fields. Those of arrays, images and tables have none that Cog takes. */
+function isRecordPackage(module: string): boolean {
+  const [top = ""] = module.split(".");
+  return top !== "" && !dataPackages.has(top);
+}
+
+const dataPackages: ReadonlySet<string> = new Set(
+  (
+    "builtins typing typing_extensions collections pathlib os io cog numpy torch PIL pandas tensorflow jax scipy cv2 " +
+    "datetime decimal uuid"
+  ).split(" "),
+);
 
 /** Names of the standard library and of cog that mean one of our kinds. */
 function simpleNameOf(path: string): string | undefined {
