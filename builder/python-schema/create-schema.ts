@@ -6,6 +6,7 @@ import type { Problem } from "../problem.ts";
 import { readAnnotation } from "./annotation.ts";
 import { concurrencyOf } from "./concurrency.ts";
 import { type Operation, createDocument, isComponentName } from "./document.ts";
+import { readInputDecorators } from "./input-decorator.ts";
 import { describeInputs, reportInput } from "./input-schema.ts";
 import { describeOutput, reportOutput } from "./output-schema.ts";
 import { readParameters } from "./parameter.ts";
@@ -172,7 +173,9 @@ function describe({
   readonly target: Target;
 }): Half {
   const problems = new ProblemList();
-  const fields = readParameters({ repository, target, problems });
+  const fields =
+    readInputDecorators({ repository, target, problems }) ??
+    readParameters({ repository, target, problems });
   const title = mode === "train" ? "TrainingInput" : "Input";
   for (const field of fields) reportInput({ field, target, problems });
   const inputs = describeInputs({ fields, title, isNameTaken: isComponentName });
