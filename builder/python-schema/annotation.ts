@@ -17,6 +17,8 @@ export interface AnnotationContext {
   readonly repository: PythonRepository;
   readonly module: PythonModule;
   readonly reading?: readonly Node[];
+  /** Types around this one. */
+  readonly depth?: number;
 }
 
 /** Reads an annotation, following names through the repo. Never throws for what it cannot read: that is kind `unknown`. */
@@ -26,7 +28,13 @@ export function readAnnotation(node: Node, context: AnnotationContext): PythonTy
   return readType(expression, context);
 }
 
-function readType(node: Node, context: AnnotationContext): PythonType {
+/** Types inside one another, aliases on the way included; far below the stack's end. */
+const typeDepthMax = 100;
+
+function readType(node: Node, around: AnnotationContext): PythonType {
+  const depth = (around.depth ?? 0) + 1;
+  if (depth > typeDepthMax) return unknown("a type is nested too deeply");
+  const context = { ...around, depth };
   switch (node.type) {
     case "parenthesized_expression":
       return readType(childrenOf(node)[0] ?? node, context);
@@ -117,7 +125,7 @@ function readClass(symbol: ClassSymbol, context: AnnotationContext): PythonType 
   const form = isObjectClass(repository, symbol);
   if (form !== undefined) {
     const read = (annotation: Node, module: PythonModule): PythonType =>
-      readAnnotation(annotation, { repository, module, reading: [...reading, symbol.node] });
+      readAnnotation(annotation, { ...context, module, reading: [...reading, symbol.node] });
     const fields = objectFieldsOf({ repository, symbol, form, read });
     return { kind: "object", name, fields, isTypedDict: form === "typed-dict" };
   }

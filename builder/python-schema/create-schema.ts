@@ -121,7 +121,7 @@ function readHalf({
   const target = findTarget({ repository, module, name: place.name, mode });
   if (!("isMethod" in target)) {
     if (line !== undefined) return fail(place.path, "invalid Python syntax", "correct it", line);
-    const targetLine = target.node === undefined ? undefined : target.node.startPosition.row + 1;
+    const targetLine = target.node === undefined ? 1 : lineOf(target.node);
     if (target.isInstalled === true) return askWhole({ mode, file: place.path, target });
     return fail(place.path, target.message, target.hint, targetLine);
   }
@@ -151,7 +151,7 @@ function askWhole({
   const problem: Problem = {
     severity: "warning",
     file,
-    ...(target.node === undefined ? {} : { line: lineOf(target.node) }),
+    line: target.node === undefined ? 1 : lineOf(target.node),
     message: `${target.message}; its inputs and outputs cannot be read from the source`,
     hint: "the built image is asked, once",
   };

@@ -83,8 +83,9 @@ export interface ImageAnswer {
  * no answer is a failure, never an exception.
  */
 export function readImageAnswer(text: string, cogVersion: string): ImageAnswer {
-  const parsed = answerSchema.safeParse(parse(text));
-  if (!parsed.success) return { failures: ["the image printed something else than its inputs"] };
+  const parsed = check(text);
+  if (parsed?.success !== true)
+    return { failures: ["the image printed something else than its inputs"] };
   const operations: Operation[] = [];
   const failures: string[] = [];
   for (const mode of ["predict", "train"] as const) {
@@ -123,10 +124,11 @@ function withoutUndefined<T extends object>(value: T): Defined<T> {
   ) as Defined<T>;
 }
 
-function parse(text: string): unknown {
+function check(text: string): z.ZodSafeParseResult<z.infer<typeof answerSchema>> | undefined {
   try {
-    return JSON.parse(text) as unknown;
+    return answerSchema.safeParse(JSON.parse(text));
   } catch {
+    // No JSON, or nested deeper than any stack.
     return undefined;
   }
 }

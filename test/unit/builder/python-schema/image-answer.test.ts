@@ -38,7 +38,7 @@ describe("an image's answer", () => {
     "[]",
     '{"predict": {"inputs": 3}}',
     '{"predict": {"inputs": [{"name": "a", "type": {"kind": "tensor"}, "default": {"kind": "none"}}], "output": null, "isStreaming": false}}',
-    `{"predict": ${"[".repeat(5_000)}${"]".repeat(5_000)}}`,
+    `{"predict": {"inputs": [{"name": "a", "type": ${'{"kind": "list", "item": '.repeat(9_000)}{"kind": "str"}${"}".repeat(9_000)}, "default": {"kind": "none"}}], "output": null, "isStreaming": false}}`,
   ])("that is none (%#) is a failure, and no exception", (answer) => {
     expect(readImageAnswer(answer, "1.2.3")).toEqual({
       failures: ["the image printed something else than its inputs"],
