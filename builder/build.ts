@@ -13,6 +13,7 @@ import type { OnBuilderEvent } from "./events.ts";
 import type { Image, ImageLayer } from "./image.ts";
 import { buildLayer } from "./layer/build-layer.ts";
 import type { Plan, PlannedFile } from "./plan/plan.ts";
+import { completeDocument } from "./docker/ask-image.ts";
 import { openBuilderStore } from "./store.ts";
 import type { BuilderStore } from "./store.ts";
 import { createDigestCache } from "./weights/digest-cache.ts";
@@ -46,9 +47,35 @@ export async function buildImage(request: BuildRequest): Promise<Image> {
   using store = openBuilderStore(request);
   const cache = createDigestCache({ store });
   const { built, layers } = await buildParts({ ...request, plan, cache });
-  const image = await assembleImage({ plan, engine, built, layers, store, signal });
-  await loadIntoEngine({ engine, image, store, onEvent, signal });
-  return image;
+  const finish = async (finished: Plan, finishedLayers: typeof layers): Promise<Image> => {
+    const parts = { plan: finished, engine, built, layers: finishedLayers, store, signal };
+    const image = await assembleImage(parts);
+    await loadIntoEngine({ engine, image, store, onEvent, signal });
+    return image;
+  };
+  const document = await completeDocument({
+    plan,
+    engine,
+    store,
+    key: [built.environment.key, ...layers.map(({ source }) => source.descriptor.digest)],
+    makeImage: async () => await finish(plan, layers),
+    onEvent,
+    signal,
+  });
+  if (document === plan.openApiSchema) return await finish(plan, layers);
+  const completed = withDocument(plan, document);
+  const code = await buildCodeLayer({ ...request, plan: completed, cache });
+  return await finish(completed, [...layers.slice(0, -1), codeLayerOf(code)]);
+}
+
+function withDocument(plan: Plan, document: Plan["openApiSchema"]): Plan {
+  if (document === undefined) return plan;
+  const labels = { ...plan.labels, "run.cog.openapi_schema": JSON.stringify(document) };
+  return { ...plan, openApiSchema: document, labels };
+}
+
+function codeLayerOf(source: BlobSource): ImageLayer {
+  return { kind: "code", source, createdBy: "byom: code" };
 }
 
 /** Hashing the weights takes the disk, the build mostly the network: they run side by side, and end together. */
@@ -145,7 +172,7 @@ async function buildLayers(request: LayerRequest): Promise<readonly ImageLayer[]
     layers.push({ kind: "weights", source, createdBy: `byom: ${name}` });
   }
   const code = await buildCodeLayer(request);
-  return [...layers, { kind: "code", source: code, createdBy: "byom: code" }];
+  return [...layers, codeLayerOf(code)];
 }
 
 async function buildCodeLayer(request: LayerRequest): Promise<BlobSource> {

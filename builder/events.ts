@@ -24,6 +24,13 @@ export type BuilderEvent =
       /** The engine had exactly this image under this name. */
       readonly isCached: boolean;
     }
+  | { readonly type: "schema-ask-start"; readonly questions: readonly string[] }
+  | {
+      readonly type: "schema-ask-end";
+      readonly ms: number;
+      /** Why the image could not say it; empty when it did. */
+      readonly failures: readonly string[];
+    }
   | PushEvent;
 
 export type EnvironmentStepEvent =

@@ -16,7 +16,8 @@ export type StoreKind =
   | "environment-layers"
   | "environment-home"
   | "pip-freeze"
-  | "engine-image";
+  | "engine-image"
+  | "openapi-answer";
 
 /** Another byom writes a row and is done; nobody holds the file longer than this. */
 const busyTimeoutMs = 5_000;

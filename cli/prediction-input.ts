@@ -54,7 +54,7 @@ export async function readInputFlags(options: {
     throw new CommandError({
       code: "input_invalid",
       message: problems.map((problem) => problem.message).join("; "),
-      hint: "`byom plan` prints the inputs, or read them at /openapi.json of the model",
+      hint: "`byom schema` prints the inputs, or read them at /openapi.json of the model",
       details: { problems },
     });
   }

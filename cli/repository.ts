@@ -73,6 +73,7 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
           directory,
           predictor: config.predictor,
           ...(config.trainer !== undefined && { trainer: config.trainer }),
+          ...(config.sdkVersion !== undefined && { cogVersion: config.sdkVersion }),
           signal,
         });
   const problems = [...loaded.problems, ...deploy.problems, ...(schema?.problems ?? [])];
@@ -82,6 +83,7 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
     config,
     directory,
     schema: schema?.document,
+    questions: schema?.questions,
     settings: {
       ...(flags.baseImage !== undefined && { baseImage: flags.baseImage }),
       ...(python !== undefined && { baseImages: { python } }),

@@ -25,9 +25,11 @@ export async function createPlan(options: {
   readonly settings?: PlanSettings;
   /** Inputs and outputs, when they are known already. */
   readonly schema?: OpenApiDocument | undefined;
+  /** What `schema` leaves to the built image. */
+  readonly questions?: readonly string[] | undefined;
   readonly signal?: AbortSignal;
 }): Promise<Plan> {
-  const { config, settings = {}, schema, signal } = options;
+  const { config, settings = {}, schema, questions = [], signal } = options;
   const directory = resolve(options.directory);
   const [files, git] = await Promise.all([
     walkRepository({ directory, signal }),
@@ -61,6 +63,7 @@ export async function createPlan(options: {
     ...(config.predictor === undefined ? {} : { predictor: config.predictor }),
     ...(config.trainer === undefined ? {} : { trainer: config.trainer }),
     ...(schema === undefined ? {} : { openApiSchema: schema }),
+    ...(questions.length === 0 ? {} : { openApiQuestions: questions }),
   };
 }
 

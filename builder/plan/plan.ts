@@ -37,6 +37,8 @@ export interface Plan {
   readonly trainer?: string;
   /** OpenAPI 3.0.2 of inputs and outputs, as coglet reads it from /src/.cog/openapi_schema.json. */
   readonly openApiSchema?: OpenApiDocument;
+  /** What the source does not say of inputs and outputs: the build asks the built image, once. Absent for most models. */
+  readonly openApiQuestions?: readonly string[];
 }
 
 /** A value and where it came from, so that `byom plan` can say why. */

@@ -17,6 +17,8 @@ export interface AnnotationContext {
   readonly repository: PythonRepository;
   readonly module: PythonModule;
   readonly reading?: readonly Node[];
+  /** Types around this one. */
+  readonly depth?: number;
 }
 
 /** Reads an annotation, following names through the repo. Never throws for what it cannot read: that is kind `unknown`. */
@@ -26,7 +28,13 @@ export function readAnnotation(node: Node, context: AnnotationContext): PythonTy
   return readType(expression, context);
 }
 
-function readType(node: Node, context: AnnotationContext): PythonType {
+/** Types inside one another, aliases on the way included; far below the stack's end. */
+const typeDepthMax = 100;
+
+function readType(node: Node, around: AnnotationContext): PythonType {
+  const depth = (around.depth ?? 0) + 1;
+  if (depth > typeDepthMax) return unknown("a type is nested too deeply");
+  const context = { ...around, depth };
   switch (node.type) {
     case "parenthesized_expression":
       return readType(childrenOf(node)[0] ?? node, context);
@@ -117,7 +125,7 @@ function readClass(symbol: ClassSymbol, context: AnnotationContext): PythonType 
   const form = isObjectClass(repository, symbol);
   if (form !== undefined) {
     const read = (annotation: Node, module: PythonModule): PythonType =>
-      readAnnotation(annotation, { repository, module, reading: [...reading, symbol.node] });
+      readAnnotation(annotation, { ...context, module, reading: [...reading, symbol.node] });
     const fields = objectFieldsOf({ repository, symbol, form, read });
     return { kind: "object", name, fields, isTypedDict: form === "typed-dict" };
   }
@@ -240,13 +248,28 @@ function readInstalled(path: string, node: Node): PythonType {
     default: {
       const type = path.split(".").at(-1) ?? path;
       const module = path.slice(0, -type.length - 1);
-      return unknown(
-        `cannot resolve type '${node.text}' (imported from '${module}') - types outside the repo cannot be read`,
-        `return a cog.BaseModel, or mark JSON-shaped values with Annotated[${type}, cog.Opaque]`,
-      );
+      return {
+        kind: "unknown",
+        message: `cannot resolve type '${node.text}' (imported from '${module}') - types outside the repo cannot be read`,
+        hint: `return a cog.BaseModel, or mark JSON-shaped values with Annotated[${type}, cog.Opaque]`,
+        isAskable: isRecordPackage(module),
+      };
     }
   }
 }
+
+/** Whether a package may well hold classes of fields. Those of arrays, images and tables have none that Cog takes. */
+function isRecordPackage(module: string): boolean {
+  const [top = ""] = module.split(".");
+  return top !== "" && !dataPackages.has(top);
+}
+
+const dataPackages: ReadonlySet<string> = new Set(
+  (
+    "builtins typing typing_extensions collections pathlib os io cog numpy torch PIL pandas tensorflow jax scipy cv2 " +
+    "datetime decimal uuid"
+  ).split(" "),
+);
 
 /** Names of the standard library and of cog that mean one of our kinds. */
 function simpleNameOf(path: string): string | undefined {

@@ -1,17 +1,26 @@
 import { readFile as readFileOfDisk } from "node:fs/promises";
 import { join, posix } from "node:path";
+import { cogVersionDefault } from "../plan/cog-version.ts";
 import type { OpenApiDocument } from "../plan/plan.ts";
 import type { Problem } from "../problem.ts";
 import { readAnnotation } from "./annotation.ts";
 import { concurrencyOf } from "./concurrency.ts";
 import { type Operation, createDocument, isComponentName } from "./document.ts";
-import { describeInputs } from "./input-schema.ts";
-import { describeOutput } from "./output-schema.ts";
+import { readInputDecorators } from "./input-decorator.ts";
+import { describeInputs, reportInput } from "./input-schema.ts";
+import { describeOutput, reportOutput } from "./output-schema.ts";
 import { readParameters } from "./parameter.ts";
 import { ProblemList } from "./problems.ts";
 import { PythonRepository, type ReadFile } from "./repository.ts";
-import { createPythonParser, fieldOf, syntaxErrorLineOf } from "./syntax.ts";
-import { type Mode, type Target, cogDecoratorOf, findTarget, isAsync } from "./target.ts";
+import { createPythonParser, fieldOf, lineOf, syntaxErrorLineOf } from "./syntax.ts";
+import {
+  type Mode,
+  type Target,
+  type TargetMissing,
+  cogDecoratorOf,
+  findTarget,
+  isAsync,
+} from "./target.ts";
 
 export interface CreateSchemaOptions {
   /** The model repo: the folder of cog.yaml. */
@@ -22,7 +31,7 @@ export interface CreateSchemaOptions {
   readonly trainer?: string;
   /** Reads a file of the repo by relative path, undefined when it is not there. Default: from `directory` on disk. */
   readonly readFile?: ReadFile;
-  /** Version of cog in the image, as `info.version` says it. */
+  /** Version of cog in the image, as `info.version` says it; default: the one that byom installs. */
   readonly cogVersion?: string;
   readonly signal?: AbortSignal;
 }
@@ -38,10 +47,9 @@ export interface PredictorSchema {
   readonly concurrencyMax?: number;
   /** Sorted by file and line. */
   readonly problems: readonly Problem[];
+  /** What the source does not say and the built image can; none for most models. */
+  readonly questions: readonly string[];
 }
-
-/** Version of cog whose document this is, unless the caller pins another. */
-const cogVersionDefault = "0.23.1";
 
 /**
  * The OpenAPI document of a model's inputs and outputs, from its Python source alone: nothing of the repo is run.
@@ -72,6 +80,7 @@ export async function createSchema(options: CreateSchemaOptions): Promise<Predic
     isAsync: first?.isAsync ?? false,
     ...(first?.concurrencyMax === undefined ? {} : { concurrencyMax: first.concurrencyMax }),
     problems: halves.flatMap((half) => half.problems).toSorted(byPlace),
+    questions: halves.flatMap((half) => half.questions),
   };
 }
 
@@ -80,6 +89,7 @@ interface Half {
   readonly isAsync: boolean;
   readonly concurrencyMax?: number;
   readonly problems: readonly Problem[];
+  readonly questions: readonly string[];
 }
 
 function readHalf({
@@ -96,6 +106,7 @@ function readHalf({
     operation: emptyOperation(mode),
     isAsync: false,
     problems: [{ severity: "error", file, message, hint, ...(line === undefined ? {} : { line }) }],
+    questions: [],
   });
   if (place === undefined) {
     const message = `invalid ${mode} reference "${reference}"`;
@@ -110,7 +121,8 @@ function readHalf({
   const target = findTarget({ repository, module, name: place.name, mode });
   if (!("isMethod" in target)) {
     if (line !== undefined) return fail(place.path, "invalid Python syntax", "correct it", line);
-    const targetLine = target.node === undefined ? undefined : target.node.startPosition.row + 1;
+    const targetLine = target.node === undefined ? 1 : lineOf(target.node);
+    if (target.isInstalled === true) return askWhole({ mode, file: place.path, target });
     return fail(place.path, target.message, target.hint, targetLine);
   }
   const half = describe({ repository, mode, target });
@@ -125,6 +137,32 @@ function readHalf({
   return { ...half, problems: [...half.problems, syntax] };
 }
 
+/** Inputs and outputs of a predictor that an installed package defines: only the image has them. */
+function askWhole({
+  mode,
+  file,
+  target,
+}: {
+  readonly mode: Mode;
+  readonly file: string;
+  readonly target: TargetMissing;
+}): Half {
+  const title = mode === "train" ? "TrainingInput" : "Input";
+  const problem: Problem = {
+    severity: "warning",
+    file,
+    line: target.node === undefined ? 1 : lineOf(target.node),
+    message: `${target.message}; its inputs and outputs cannot be read from the source`,
+    hint: "the built image is asked, once",
+  };
+  return {
+    operation: { ...emptyOperation(mode), input: { title, type: "object" } },
+    isAsync: false,
+    problems: [problem],
+    questions: [mode === "train" ? "how to train" : "all inputs and outputs"],
+  };
+}
+
 function describe({
   repository,
   mode,
@@ -135,15 +173,18 @@ function describe({
   readonly target: Target;
 }): Half {
   const problems = new ProblemList();
-  const fields = readParameters({ repository, target, problems });
+  const fields =
+    readInputDecorators({ repository, target, problems }) ??
+    readParameters({ repository, target, problems });
   const title = mode === "train" ? "TrainingInput" : "Input";
-  const inputs = describeInputs({ fields, title, target, problems, isNameTaken: isComponentName });
+  for (const field of fields) reportInput({ field, target, problems });
+  const inputs = describeInputs({ fields, title, isNameTaken: isComponentName });
   const annotation = fieldOf(target.node, "return_type");
   const type =
     annotation === undefined
       ? undefined
       : readAnnotation(annotation, { repository, module: target.module });
-  const output = describeOutput({ type, node: annotation ?? target.node, target, problems });
+  reportOutput({ type, node: annotation ?? target.node, target, problems });
   const decorator = cogDecoratorOf({ repository, target, name: "streaming" });
   if (decorator !== undefined && type?.kind !== "iterator") {
     problems.add({
@@ -160,12 +201,13 @@ function describe({
       mode,
       input: inputs.schema,
       enumerations: inputs.enumerations,
-      output,
+      output: describeOutput(type),
       isStreaming: decorator !== undefined && type?.kind === "iterator",
     },
     isAsync: isAsync(target),
     ...(concurrencyMax === undefined ? {} : { concurrencyMax }),
     problems: problems.problems,
+    questions: problems.questions,
   };
 }
 

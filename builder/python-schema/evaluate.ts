@@ -30,6 +30,9 @@ import { EnumMember, PythonDict, type PythonValue, isTruthy, textOf } from "./va
 /** Steps of one evaluation: far above any list of choices, far below a second of work. */
 const evaluationStepsMax = 50_000;
 
+/** Expressions inside one another, those of constants and functions on the way included; far below the stack's end. */
+const evaluationDepthMax = 150;
+
 /** A fresh scope at the top level of a module or class body. */
 export function createScope(place: {
   readonly repository: PythonRepository;
@@ -38,7 +41,7 @@ export function createScope(place: {
 }): Scope {
   return {
     ...place,
-    budget: { steps: evaluationStepsMax, active: new Map() },
+    budget: { steps: evaluationStepsMax, depth: 0, active: new Map() },
     evaluate,
     evaluateSymbol,
   };
@@ -46,7 +49,18 @@ export function createScope(place: {
 
 /** Evaluates an expression. Throws Unresolved for what only a running Python knows. */
 export function evaluate(node: Node, scope: Scope): PythonValue {
+  const { budget } = scope;
   spendStep(node, scope);
+  if (budget.depth >= evaluationDepthMax) throw new Unresolved(node, "it is nested too deeply");
+  budget.depth += 1;
+  try {
+    return evaluateNode(node, scope);
+  } finally {
+    budget.depth -= 1;
+  }
+}
+
+function evaluateNode(node: Node, scope: Scope): PythonValue {
   switch (node.type) {
     case "none":
       return null;

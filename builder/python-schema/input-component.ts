@@ -19,8 +19,10 @@ export function inputComponentOf(
   const component =
     (mode === "train" ? recordOf(schemas?.["TrainingInput"]) : undefined) ??
     recordOf(schemas?.["Input"]);
-  if (schemas === undefined || component === undefined) return undefined;
-  const properties = recordOf(component["properties"]) ?? {};
+  const properties = recordOf(component?.["properties"]);
+  // Without a list of inputs nobody knows them yet: the built image will say.
+  if (schemas === undefined || component === undefined || properties === undefined)
+    return undefined;
   const required = Array.isArray(component["required"]) ? component["required"] : [];
   return {
     properties: properties as Readonly<Record<string, JsonSchema>>,

@@ -141,12 +141,12 @@ class ArgumentReader {
 
   #warn(argument: InputArgument, message: string): void {
     const reason = argument.reason === undefined ? "" : `: ${argument.reason}`;
-    this.#problems.add({
-      severity: "warning",
+    this.#problems.ask({
       module: this.#call.module,
       node: argument.node,
-      message: `parameter '${this.#name}': ${message}${reason}`,
-      hint: "write a literal, or a constant of the file; until then the schema leaves it out",
+      what: `parameter '${this.#name}'`,
+      reason: `${message}${reason}`,
+      hint: "write a literal, or a constant of the file",
     });
   }
 }

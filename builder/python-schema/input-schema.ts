@@ -1,5 +1,5 @@
 import { type JsonSchema, simpleSchemaOf, titleOf, typeOfValues } from "./json-schema.ts";
-import type { InputField } from "./parameter.ts";
+import type { InputDescription, InputField } from "./parameter.ts";
 import type { ProblemList } from "./problems.ts";
 import { type PythonType, withoutNone } from "./python-type.ts";
 import type { Target } from "./target.ts";
@@ -16,14 +16,10 @@ export interface InputSchema {
 export function describeInputs({
   fields,
   title,
-  target,
-  problems,
   isNameTaken,
 }: {
-  readonly fields: readonly InputField[];
+  readonly fields: readonly InputDescription[];
   readonly title: string;
-  readonly target: Target;
-  readonly problems: ProblemList;
   /** Names of components that an enumeration must not take. */
   readonly isNameTaken: (name: string) => boolean;
 }): InputSchema {
@@ -31,7 +27,6 @@ export function describeInputs({
   const properties: Record<string, JsonSchema> = {};
   const required: string[] = [];
   for (const [order, field] of fields.entries()) {
-    reportField({ field, target, problems });
     const choices = choicesOf(field);
     let reference: string | undefined;
     if (choices !== undefined) {
@@ -70,7 +65,7 @@ export function inputTypeSchema(type: PythonType, isNullable = false): JsonSchem
   }
 }
 
-function isRequired(field: InputField): boolean {
+function isRequired(field: InputDescription): boolean {
   if (field.default.kind === "computed") return false;
   if (field.default.kind === "value" && field.default.value !== null) return false;
   const { type, isNullable } = withoutNone(field.type);
@@ -79,7 +74,7 @@ function isRequired(field: InputField): boolean {
   return !isNullable && type.kind !== "secret";
 }
 
-function choicesOf(field: InputField): readonly JsonValue[] | undefined {
+function choicesOf(field: InputDescription): readonly JsonValue[] | undefined {
   if (field.choices !== undefined) return field.choices;
   const { type } = withoutNone(field.type);
   if (type.kind === "choice") return type.values;
@@ -92,7 +87,7 @@ function describeChoices({
   choices,
 }: {
   readonly name: string;
-  readonly field: InputField;
+  readonly field: InputDescription;
   readonly choices: readonly JsonValue[];
 }): JsonSchema {
   const { type } = withoutNone(field.type);
@@ -111,7 +106,7 @@ function describeProperty({
   order,
   reference,
 }: {
-  readonly field: InputField;
+  readonly field: InputDescription;
   readonly order: number;
   readonly reference: string | undefined;
 }): JsonSchema {
@@ -144,7 +139,7 @@ function describeType({
   type,
   reference,
 }: {
-  readonly field: InputField;
+  readonly field: InputDescription;
   readonly type: PythonType;
   readonly reference: string | undefined;
 }): JsonSchema {
@@ -159,7 +154,8 @@ function describeType({
     : { allOf };
 }
 
-function reportField({
+/** Says what is wrong with an input, or will surprise its author. */
+export function reportInput({
   field,
   target,
   problems,
@@ -174,8 +170,13 @@ function reportField({
   const { type, isNullable } = withoutNone(field.type);
   const parts = partsOf(type);
   for (const part of parts) {
-    if (part.kind === "unknown")
-      add("error", `parameter '${field.name}': ${part.message}`, part.hint);
+    if (part.kind === "unknown") {
+      const what = `parameter '${field.name}'`;
+      if (part.isAskable === true) {
+        const { module } = target;
+        problems.ask({ module, node: field.node, what, reason: part.message });
+      } else add("error", `${what}: ${part.message}`, part.hint);
+    }
     if (part.kind === "iterator" || part.kind === "none") {
       add(
         "error",
@@ -225,7 +226,7 @@ function reportField({
   }
 }
 
-function hasConstraint(field: InputField): boolean {
+function hasConstraint(field: InputDescription): boolean {
   const { choices, minimum, maximum, minLength, maxLength, pattern } = field;
   return [choices, minimum, maximum, minLength, maxLength, pattern].some(
     (value) => value !== undefined,

@@ -5,8 +5,12 @@ import { childrenOf, fieldOf } from "./syntax.ts";
 import type { PythonValue } from "./value.ts";
 
 /** Values of `Literal["a", "b"]`, or of a name that stands for one; undefined for any other type. */
-export function literalValuesOf(node: Node | undefined, scope: Scope): PythonValue[] | undefined {
-  if (node === undefined) return undefined;
+export function literalValuesOf(
+  node: Node | undefined,
+  scope: Scope,
+  depth = 0,
+): PythonValue[] | undefined {
+  if (node === undefined || depth > aliasesMax) return undefined;
   const { repository, module } = scope;
   if (node.type === "subscript") {
     const value = fieldOf(node, "value");
@@ -23,5 +27,8 @@ export function literalValuesOf(node: Node | undefined, scope: Scope): PythonVal
   const symbol = resolveExpression({ repository, module, node });
   if (symbol?.kind !== "assignment") return undefined;
   const right = fieldOf(symbol.statements[0]!, "right");
-  return literalValuesOf(right, { ...scope, module: symbol.module });
+  return literalValuesOf(right, { ...scope, module: symbol.module }, depth + 1);
 }
+
+/** Names that stand for one another in a row; a circle ends here. */
+const aliasesMax = 16;

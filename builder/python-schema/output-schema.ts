@@ -4,26 +4,36 @@ import type { ProblemList } from "./problems.ts";
 import { type PythonType, withoutNone } from "./python-type.ts";
 import type { Target } from "./target.ts";
 
-/** The `Output` component, as cog's generator writes it. */
-export function describeOutput({
+/** The `Output` component, as cog's generator writes it; `type` is undefined for a function without return annotation. */
+export function describeOutput(type: PythonType | undefined): JsonSchema {
+  if (type === undefined) return { title: "Output" };
+  const inner = withoutNone(type);
+  return {
+    ...outputTypeSchema(inner.type),
+    ...(inner.isNullable ? { nullable: true } : {}),
+    title: "Output",
+  };
+}
+
+/** Says what is wrong with an output's annotation. */
+export function reportOutput({
   type,
   node,
   target,
   problems,
 }: {
-  /** Undefined when the function has no return annotation. */
   readonly type: PythonType | undefined;
   readonly node: Node;
   readonly target: Target;
   readonly problems: ProblemList;
-}): JsonSchema {
+}): void {
   const add = (severity: "error" | "warning", message: string, hint: string): void => {
     problems.add({ severity, module: target.module, node, message, hint });
   };
   if (type === undefined) {
     const message = `missing return type annotation on ${target.name}`;
     add("warning", message, `write def ${target.name}(…) -> str: or what it returns`);
-    return { title: "Output" };
+    return;
   }
   const inner = withoutNone(type);
   if (inner.isNullable) {
@@ -40,13 +50,11 @@ export function describeOutput({
     );
   }
   for (const part of partsOf(inner.type)) {
-    if (part.kind === "unknown") add("error", part.message, part.hint);
+    if (part.kind !== "unknown") continue;
+    if (part.isAskable === true)
+      problems.ask({ module: target.module, node, what: "the output", reason: part.message });
+    else add("error", part.message, part.hint);
   }
-  return {
-    ...outputTypeSchema(inner.type),
-    ...(inner.isNullable ? { nullable: true } : {}),
-    title: "Output",
-  };
 }
 
 /** JSON Schema of an output's type. */

@@ -10,11 +10,15 @@ import { childrenOf, excerptOf, fieldOf } from "./syntax.ts";
 import type { Target } from "./target.ts";
 import { InputCall, toJson } from "./value.ts";
 
-/** One input of the model, as its Python parameter declares it. */
-export interface InputField extends InputOptions {
+/** One input of the model. */
+export interface InputDescription extends InputOptions {
   readonly name: string;
-  readonly node: Node;
   readonly type: PythonType;
+}
+
+/** One input with the Python parameter that declares it. */
+export interface InputField extends InputDescription {
+  readonly node: Node;
 }
 
 /** Reads the parameters of the target. What cannot be known becomes a problem, and the input is described as far as it is known. */
@@ -81,12 +85,12 @@ function readDefault(context: ParameterContext, name: string): InputOptions {
     throw new Unresolved(expression, "JSON has no word for it");
   } catch (error) {
     if (!(error instanceof Unresolved)) throw error;
-    problems.add({
-      severity: "warning",
+    problems.ask({
       module: target.module,
       node: expression,
-      message: `parameter '${name}': default \`${excerptOf(expression)}\` cannot be statically resolved: ${error.message}`,
-      hint: "the input is optional and its default is not shown; write a literal to show it",
+      what: `parameter '${name}'`,
+      reason: `default \`${excerptOf(expression)}\` cannot be statically resolved: ${error.message}`,
+      hint: "write a literal",
     });
     return { ...noOptions, default: { kind: "computed" } };
   }

@@ -6,9 +6,38 @@ import { lineOf } from "./syntax.ts";
 /** Collects problems with their place; the same sentence about the same line is kept once. */
 export class ProblemList {
   readonly #problems: Problem[] = [];
+  readonly #questions: string[] = [];
 
   get problems(): readonly Problem[] {
     return this.#problems;
+  }
+
+  /** What only the built image can say: `parameter 'voice': choices`. */
+  get questions(): readonly string[] {
+    return this.#questions;
+  }
+
+  /** A warning about what is not in the source, and a question to the built image. */
+  ask({
+    module,
+    node,
+    what,
+    reason,
+    hint,
+  }: {
+    readonly module: PythonModule;
+    readonly node: Node;
+    /** What is asked: `parameter 'voice': choices`. */
+    readonly what: string;
+    readonly reason: string;
+    /** What to write, so that the source says it. */
+    readonly hint?: string;
+  }): void {
+    const message = `${what}: ${reason}`;
+    const write = hint === undefined ? "" : `${hint}; `;
+    const asked = `${write}until then the built image is asked`;
+    this.add({ severity: "warning", module, node, message, hint: asked });
+    if (!this.#questions.includes(what)) this.#questions.push(what);
   }
 
   add({

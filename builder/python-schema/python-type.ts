@@ -20,7 +20,13 @@ export type PythonType =
     }
   | { readonly kind: "iterator"; readonly item: PythonType; readonly isConcatenated: boolean }
   /** Cog's clients cannot be told what it is; `message` says why, `hint` what to write instead. */
-  | { readonly kind: "unknown"; readonly message: string; readonly hint: string };
+  | {
+      readonly kind: "unknown";
+      readonly message: string;
+      readonly hint: string;
+      /** A class of an installed package: the built image, which has that package, can say what it is. */
+      readonly isAskable?: boolean | undefined;
+    };
 
 export interface PythonField {
   readonly name: string;

@@ -24,6 +24,8 @@ export interface Scope {
 export interface Budget {
   /** Steps left. */
   steps: number;
+  /** Expressions that stand inside one another right now. */
+  depth: number;
   /** Names being evaluated, with the value that their statements gave them so far: `X = getattr(settings, "X", X)`. */
   readonly active: Map<string, PythonValue | undefined>;
 }

@@ -89,17 +89,21 @@ export function resolveExpression({
   repository,
   module,
   node,
+  depth = 0,
 }: {
   readonly repository: PythonRepository;
   readonly module: PythonModule;
   readonly node: Node;
+  /** Attributes that follow. */
+  readonly depth?: number;
 }): PythonSymbol | undefined {
+  if (depth > importDepthMax) return undefined;
   if (node.type === "identifier") return resolveName({ repository, module, name: node.text });
   if (node.type !== "attribute") return undefined;
   const object = fieldOf(node, "object");
   const name = fieldOf(node, "attribute")?.text;
   if (object === undefined || name === undefined) return undefined;
-  const symbol = resolveExpression({ repository, module, node: object });
+  const symbol = resolveExpression({ repository, module, node: object, depth: depth + 1 });
   return symbol === undefined ? undefined : resolveMember({ repository, symbol, name });
 }
 
@@ -149,7 +153,7 @@ export function classChainOf({
   return chain;
 }
 
-/** Longest chain of re-exports or base classes followed; a cycle ends here. */
+/** Longest chain of re-exports, attributes or base classes followed; a cycle ends here. */
 const importDepthMax = 32;
 
 function symbolOfBinding({

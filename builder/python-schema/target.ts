@@ -4,6 +4,8 @@ import type { PythonRepository } from "./repository.ts";
 import {
   type ClassSymbol,
   type PythonSymbol,
+  basesOf,
+  classChainOf,
   namesOfClass,
   resolveExpression,
   resolveMember,
@@ -29,6 +31,8 @@ export interface TargetMissing {
   readonly message: string;
   readonly hint: string;
   readonly node?: Node;
+  /** It comes from an installed package, which the built image has. */
+  readonly isInstalled?: boolean;
 }
 
 /** Finds the method or function behind `file.py:name`. */
@@ -72,6 +76,10 @@ function missing({
       ? `define a class ${name} with a run() method in ${module.path}`
       : `${module.path} defines ${candidates.slice(0, candidatesMax).join(", ")}; write ${module.path}:${candidates[0]!} or another of them`;
   if (symbol === undefined) return { message: `predictor not found: ${name}`, hint };
+  if (symbol.kind === "installed") {
+    const message = `${name} comes from \`${symbol.path}\`, outside the repo`;
+    return { message, hint, isInstalled: true };
+  }
   return { message: `predictor not found: ${name} is neither a class nor a function`, hint };
 }
 
@@ -101,6 +109,7 @@ function findMethod({
       message: `${className} must define ${expected}`,
       hint: isOwn ? `add the method to class ${className}` : `class ${className} is empty`,
       node: symbol.node,
+      isInstalled: hasInstalledBase({ repository, symbol }),
     };
   }
   if (second !== undefined) {
@@ -117,6 +126,19 @@ function findMethod({
     module: first.member.module,
     isMethod: !isStatic,
   };
+}
+
+/** Whether a class inherits from a class outside the repo that may define its methods; cog's own define none. */
+function hasInstalledBase({
+  repository,
+  symbol,
+}: {
+  readonly repository: PythonRepository;
+  readonly symbol: ClassSymbol;
+}): boolean {
+  return classChainOf({ repository, symbol })
+    .flatMap((owner) => basesOf({ repository, symbol: owner }))
+    .some((base) => base.kind === "installed" && !/^(cog|builtins|abc|typing)\./.test(base.path));
 }
 
 /** `predictor = Predictor()` at the top level stands for its class. */

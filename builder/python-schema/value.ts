@@ -70,7 +70,8 @@ export type JsonValue =
 /** The value as JSON; undefined for what JSON has no word for (infinity, an Input call). */
 export function toJson(value: PythonValue): JsonValue | undefined {
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;
-  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
+  // JSON has no negative zero.
+  if (typeof value === "number") return Number.isFinite(value) ? value + 0 : undefined;
   if (value instanceof EnumMember) return toJson(value.value);
   if (value instanceof InputCall) return undefined;
   if (value instanceof PythonDict) {

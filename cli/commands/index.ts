@@ -16,6 +16,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./plan.ts")).plan,
   },
   {
+    name: "schema",
+    summary: "the model's inputs and outputs as OpenAPI or TypeScript, from its source alone",
+    load: async () => (await import("./schema.ts")).schema,
+  },
+  {
     name: "build",
     summary: "build the image: environment by BuildKit, weights and code laid on top",
     load: async () => (await import("./build.ts")).build,

@@ -1,4 +1,9 @@
-import { predict, startLocalContainer } from "../../builder/index.ts";
+import {
+  predict,
+  startLocalContainer,
+  type Image,
+  type OpenApiDocument,
+} from "../../builder/index.ts";
 import type { Command } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { readInputFlags } from "../prediction-input.ts";
@@ -29,13 +34,21 @@ export const run: Command = {
   async run({ flags, context }) {
     const repository = await loadRepository(context, readPlanFlags(flags));
     const { signal, output } = context;
-    const input = await readInputFlags({
-      pairs: flags.texts("input"),
-      directory: repository.directory,
-      document: repository.plan.openApiSchema,
-      signal,
-    });
+    const readInput = async (
+      document: OpenApiDocument | undefined,
+    ): Promise<Record<string, unknown>> =>
+      await readInputFlags({
+        pairs: flags.texts("input"),
+        directory: repository.directory,
+        document,
+        signal,
+      });
+    const { openApiSchema, openApiQuestions } = repository.plan;
+    const known = await readInput(openApiSchema);
     const { image, engine } = await buildRepository(context, repository);
+    // The built image may have said more than the source: types of inputs, choices.
+    const input =
+      openApiQuestions === undefined ? known : await readInput(documentOf(image) ?? openApiSchema);
     await using container = await startLocalContainer({
       engine,
       imageName: image.name,
@@ -60,6 +73,11 @@ export const run: Command = {
     await reporter.finish(prediction);
   },
 };
+
+function documentOf(image: Image): OpenApiDocument | undefined {
+  const text = image.labels["run.cog.openapi_schema"];
+  return text === undefined ? undefined : (JSON.parse(text) as OpenApiDocument);
+}
 
 function readVariables(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(

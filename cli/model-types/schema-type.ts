@@ -16,6 +16,9 @@ export function renderSchemaType(root: Schema, schema: Schema = root, depth = 0)
   return isNullable ? `${type} | null` : type;
 }
 
+/** Cog's generator writes it at every list of choices; it says nothing of the input. */
+const enumerationDescription = "An enumeration.";
+
 /** The properties of an input schema as members of an object type, one a line; optional unless required. */
 export function renderMembers(root: Schema, depth = 0): readonly string[] {
   const { properties, required } = resolve(root, root);
@@ -26,7 +29,8 @@ export function renderMembers(root: Schema, depth = 0): readonly string[] {
     const { description } = resolve(root, schema);
     const mark = needed.includes(name) ? "" : "?";
     const line = `readonly ${propertyName(name)}${mark}: ${renderSchemaType(root, schema, depth + 1)};`;
-    return typeof description === "string" ? [comment(description), line] : [line];
+    const isSaid = typeof description === "string" && description !== enumerationDescription;
+    return isSaid ? [comment(description), line] : [line];
   });
 }
 

@@ -40,6 +40,12 @@ function renderBuildEvent(event: BuilderEvent, isVerbose: boolean): string | und
       return event.isCached
         ? "image: unchanged"
         : `image: loaded into the engine in ${formatDuration(event.ms)}`;
+    case "schema-ask-start":
+      return `inputs and outputs: asking the image for ${event.questions.join(", ")}`;
+    case "schema-ask-end":
+      return event.failures.length === 0
+        ? `inputs and outputs: answered in ${formatDuration(event.ms)}`
+        : `inputs and outputs: the image cannot say: ${event.failures.join("; ")}`;
     case "environment-export-start":
       return "environment: leaving the engine for the registry, once";
     case "environment-export-end":

@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PredictorSchema, createSchema } from "../../../../builder/python-schema/index.ts";
+import { installCog } from "./cog-install.ts";
 
 /**
  * The document is only right when the real server takes it: this runs the cog package from PyPI with a document of ours,
@@ -33,30 +32,13 @@ class Runner(BaseRunner):
             yield f"{word}{index}{'' if key is None else '!'}"
 `;
 
-/** The versions that images get by default. */
-const packages = ["cog==0.23.1", "coglet==0.23.1"];
-
-/** Creating the environment downloads about 10 MB. */
-const installTimeoutMs = 240_000;
 const readyTimeoutMs = 60_000;
 const slotFreeTimeoutMs = 10_000;
 
 const folder = await mkdtemp(join(tmpdir(), "byom-schema-"));
-const reason = await install(folder);
+const reason = await installCog(folder);
 if (reason !== undefined)
   console.log(`skipped: the cog server cannot be installed here: ${reason}`);
-
-async function install(directory: string): Promise<string | undefined> {
-  const run = promisify(execFile);
-  const options = { timeout: installTimeoutMs };
-  try {
-    await run("python3", ["-m", "venv", join(directory, "venv")], options);
-    await run(join(directory, "venv/bin/pip"), ["install", "-q", ...packages], options);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message.slice(0, 300) : String(error);
-  }
-}
 
 describe.skipIf(reason !== undefined)("the server of cog, with a document of ours", () => {
   const controller = new AbortController();
