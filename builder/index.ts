@@ -9,6 +9,7 @@ export type { Problem } from "./problem.ts";
 // Planning
 export { createPlan } from "./plan/create.ts";
 export { renderPlan } from "./plan/render.ts";
+export { renderPlannedFiles } from "./plan/render-files.ts";
 export { renderDockerfile } from "./dockerfile/render.ts";
 export type { PlanSettings } from "./plan/settings.ts";
 export type {
