@@ -9,6 +9,7 @@ export type { Problem } from "./problem.ts";
 // Planning
 export { createPlan } from "./plan/create.ts";
 export { renderPlan } from "./plan/render.ts";
+export { renderPlannedFiles } from "./plan/render-files.ts";
 export { renderDockerfile } from "./dockerfile/render.ts";
 export type { PlanSettings } from "./plan/settings.ts";
 export type {
@@ -40,25 +41,28 @@ export type {
 } from "./python-schema/index.ts";
 
 // Building with an engine
-export { connectEngine } from "./docker/connect.ts";
 export type { DockerEngine, ImageStore } from "./docker/connect.ts";
-export { loadHostTrust } from "./docker/trust.ts";
 export type { LoadedHostTrust } from "./docker/trust.ts";
-export { buildEnvironment } from "./docker/environment.ts";
 export type { BuiltEnvironment } from "./docker/environment.ts";
-export { assembleImage, buildImage } from "./build.ts";
+export {
+  assembleImage,
+  buildEnvironment,
+  buildImage,
+  connectEngine,
+  loadHostTrust,
+  loadIntoEngine,
+  predict,
+  pushBuiltImage,
+  startLocalContainer,
+} from "./verbs.ts";
 export type { BuildRequest } from "./build.ts";
-export { loadIntoEngine } from "./docker/load.ts";
 export type { Environment, Image, ImageLayer } from "./image.ts";
 export type { BuilderEvent, OnBuilderEvent } from "./events.ts";
 
 // Pushing and running what was built
-export { pushBuiltImage } from "./push.ts";
 export type { PushRequest } from "./push.ts";
-export { startLocalContainer } from "./run-local.ts";
 export type { LocalContainer } from "./run-local.ts";
 export type { ContainerOptions, GpuRequest } from "./docker/container.ts";
-export { predict } from "./predict.ts";
 export type { LocalPrediction, PredictionEvent } from "./predict.ts";
 export {
   ContainerSetupError,

@@ -2,9 +2,16 @@ import { readFile, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { Problem } from "../problem.ts";
 import type { Requirements } from "./config.ts";
+import { checkRequirement } from "./requirement-line.ts";
 
 /** Requirements files one in another; pip has no limit, a loop has no end. */
 const nestingMax = 10;
+
+/** A requirements file of this size is a data file by mistake: the largest known, with hashes, is a tenth of it. */
+const fileBytesMax = 4 * 1024 * 1024;
+
+const exportHint =
+  "run `uv export --no-emit-project -o requirements.txt` and write python_requirements: requirements.txt";
 
 const archiveEnding = /\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$/i;
 
@@ -31,6 +38,7 @@ export async function readRequirementsList(options: {
   for (const [index, line] of options.lines.entries()) {
     await reader.readLine({ line, folder: ".", depth: 0, place: options.locate(index) });
   }
+  if (options.lines.length === 0) await reader.noteLock();
   return { requirements: reader.result(options.lines, undefined), problems: reader.problems };
 }
 
@@ -58,18 +66,22 @@ class RequirementsReader {
   }
 
   async readFile(file: string, depth: number): Promise<readonly string[]> {
+    if (/\.(toml|lock|ya?ml|json)$|(^|\/)Pipfile$/i.test(file)) {
+      this.#report(
+        { file, line: 1 },
+        "not a requirements file, which pip would need here",
+        exportHint,
+      );
+      return [];
+    }
     this.#files.add(file);
-    const text = await readFile(join(this.#directory, file), {
-      encoding: "utf8",
-      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
-    });
-    const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+    const text = await this.#readText(file);
+    if (text === undefined) return [];
+    const lines = text.split(/\r\n|\n|\r/);
     if (lines.at(-1) === "") lines.pop();
     const folder = posix.dirname(file);
-    for (const [index, line] of lines.entries()) {
-      const isContinuation = index > 0 && lines[index - 1]?.endsWith("\\");
-      if (isContinuation) continue;
-      await this.readLine({ line, folder, depth, place: { file, line: index + 1 } });
+    for (const { line, number } of joinContinuations(lines)) {
+      await this.readLine({ line, folder, depth, place: { file, line: number } });
     }
     return lines;
   }
@@ -93,10 +105,49 @@ class RequirementsReader {
       return;
     }
     const editable = optionValue(line, ["-e", "--editable"]);
-    if (editable === undefined && line.startsWith("-")) return;
+    if (editable === undefined && line.startsWith("-")) return this.#checkName(line, options.place);
     const local = localPath(editable ?? line);
     if (local !== undefined) await this.#notePath(local, ".", options.place);
     else if (editable === undefined && !isRemote(line)) this.#checkName(line, options.place);
+  }
+
+  /** A lock that nothing installs is most often forgotten: Cog, too, reads it nowhere. */
+  async noteLock(): Promise<void> {
+    if (!(await this.#isKind("uv.lock", "file"))) return;
+    const message = "not installed: cog.yaml names no Python packages";
+    this.problems.push({
+      severity: "warning",
+      file: "uv.lock",
+      line: 1,
+      message,
+      hint: exportHint,
+    });
+  }
+
+  async #readText(file: string): Promise<string | undefined> {
+    this.#signal?.throwIfAborted();
+    const path = join(this.#directory, file);
+    try {
+      const { size } = await stat(path);
+      if (size > fileBytesMax) {
+        this.#report(
+          { file, line: 1 },
+          `${size} bytes are more than the ${fileBytesMax} that byom reads`,
+        );
+        return undefined;
+      }
+      return decodeText(await readFile(path));
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      if (error instanceof TypeError)
+        this.#report({ file, line: 1 }, "not UTF-8 text", "save the file as UTF-8");
+      else
+        this.#report(
+          { file, line: 1 },
+          `cannot be read: ${String((error as NodeJS.ErrnoException).code)}`,
+        );
+      return undefined;
+    }
   }
 
   async #readNested(
@@ -129,18 +180,8 @@ class RequirementsReader {
 
   /** Pip would say the same, minutes later. */
   #checkName(line: string, place: Place): void {
-    if (/^[A-Za-z0-9][A-Za-z0-9._-]*\s*($|[[(<>=!~;@\s-])/.test(line) && !isSentence(line)) return;
-    const strange = /[^\x20-\x7e]/u.exec(line)?.[0];
-    const codePoint = strange?.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0");
-    this.problems.push({
-      severity: "warning",
-      ...place,
-      message: `pip will probably refuse ${JSON.stringify(line)}`,
-      hint:
-        codePoint === undefined
-          ? "write a requirement such as numpy==1.26.4"
-          : `replace the character U+${codePoint}; a hyphen is U+002D`,
-    });
+    const found = checkRequirement(line);
+    if (found !== undefined) this.problems.push({ severity: "warning", ...place, ...found });
   }
 
   #report(place: Place, message: string, hint?: string): void {
@@ -153,6 +194,33 @@ class RequirementsReader {
     const stats = await stat(join(this.#directory, path)).catch(() => undefined);
     return kind === "file" ? stats?.isFile() === true : stats?.isDirectory() === true;
   }
+}
+
+/** As pip does: Windows' PowerShell writes `pip freeze >` as UTF-16, with a byte order mark. Throws TypeError. */
+function decodeText(bytes: Buffer): string {
+  const isLittle = bytes[0] === 0xff && bytes[1] === 0xfe;
+  const isBig = bytes[0] === 0xfe && bytes[1] === 0xff;
+  const encoding = isLittle ? "utf-16le" : isBig ? "utf-16be" : "utf-8";
+  return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+}
+
+/** A line that ends with a backslash goes on in the next one; a comment line ends what is being joined, as in pip. */
+function joinContinuations(
+  lines: readonly string[],
+): { readonly line: string; readonly number: number }[] {
+  const joined: { line: string; number: number }[] = [];
+  let parts: string[] = [];
+  let start = 0;
+  for (const [index, line] of lines.entries()) {
+    if (parts.length === 0) start = index;
+    const isComment = /^\s*#/.test(line);
+    // pip puts a space before a comment line that it meets here, so that it does not become part of an URL.
+    parts.push(isComment && parts.length > 0 ? ` ${line}` : line.replace(/\\$/, ""));
+    if (line.endsWith("\\") && !isComment && index < lines.length - 1) continue;
+    joined.push({ line: parts.join(""), number: start + 1 });
+    parts = [];
+  }
+  return joined;
 }
 
 /** `-r x`, `-rx`, `--requirement x` and `--requirement=x` give x. */
@@ -171,21 +239,24 @@ function optionValue(line: string, names: readonly string[]): string | undefined
 /** The path of a requirement that is a file or folder of the repo: `./x.whl`, `dist/x.whl`, `name @ file:./x`, `.`. */
 function localPath(requirement: string): string | undefined {
   const file = /^(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?file:(?:\/\/)?([^\s;#]+)/.exec(requirement)?.[1];
-  if (file !== undefined) return file;
-  const path = requirement
-    .replace(/\s*;.*$/, "")
-    .replace(/\s+--hash=.*$/, "")
-    .replace(/\[[^\]]*\]$/, "");
+  if (file !== undefined) return decodePath(file);
+  const path = (requirement.split(/;|\s--/, 1)[0] ?? "")
+    .trim()
+    .replace(/#(egg|subdirectory)=.*$/, "")
+    .replace(/\[[^\][]*\]$/, "");
   if (isRemote(path) || /\s@\s|@\w+[+:]/.test(path)) return undefined;
   const isPath = /^\.{1,2}(\/|$)/.test(path) || path.startsWith("/") || archiveEnding.test(path);
   return isPath ? path : undefined;
 }
 
-function isRemote(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^(git|hg|svn|bzr)\+/i.test(text);
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
-/** `git add .` in a requirements.txt: two words in a row are no requirement. */
-function isSentence(line: string): boolean {
-  return /^[\w.-]+\s+[\w./]/.test(line) && !/^[\w.-]+\s+(@|;)/.test(line);
+function isRemote(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^(git|hg|svn|bzr)\+/i.test(text);
 }

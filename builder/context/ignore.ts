@@ -60,73 +60,123 @@ export class IgnoreMatcher {
 
 /** The patterns of a `.dockerignore` (moby/patternmatcher/ignorefile `ReadAll`). */
 export function parseIgnoreFile(text: string): string[] {
+  return readIgnoreLines(text).map(({ pattern }) => pattern);
+}
+
+/** Lines for which Docker refuses the whole build; 1-based. */
+export function findIgnoreProblems(
+  text: string,
+): { readonly line: number; readonly pattern: string }[] {
+  return readIgnoreLines(text).filter(({ pattern }) => !isValidPattern(pattern));
+}
+
+function readIgnoreLines(text: string): { readonly line: number; readonly pattern: string }[] {
   return text
     .replace(/^\uFEFF/, "")
     .split("\n")
-    .filter((line) => !line.startsWith("#"))
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-    .map((line) => {
-      const isException = line.startsWith("!");
-      const pattern = isException ? line.slice(1).trim() : line;
-      if (pattern === "") return line;
+    .map((written, index) => ({ line: index + 1, written }))
+    .filter(({ written }) => !written.startsWith("#") && trimSpace(written) !== "")
+    .map(({ line, written }) => {
+      const trimmed = trimSpace(written);
+      const isException = trimmed.startsWith("!");
+      const pattern = isException ? trimSpace(trimmed.slice(1)) : trimmed;
+      if (pattern === "") return { line, pattern: trimmed };
       const clean = cleanPath(pattern);
       const relative = clean.length > 1 && clean.startsWith("/") ? clean.slice(1) : clean;
-      return isException ? `!${relative}` : relative;
+      return { line, pattern: isException ? `!${relative}` : relative };
     });
+}
+
+/** Go's `strings.TrimSpace`: U+0085 is a space there, U+FEFF is none. */
+function trimSpace(text: string): string {
+  const isSpace = (character: string | undefined): boolean =>
+    character !== undefined && /[^\S\uFEFF]|\u0085/.test(character);
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
 }
 
 function compile(pattern: string): IgnorePattern {
   const isException = pattern.startsWith("!");
   const text = cleanPath(isException ? pattern.slice(1) : pattern);
+  const literal = { text, isException };
   // `.` cleans to itself and matches no path, in Docker too.
-  if (!/[*?[\]\\]/.test(text)) return { text, isException, matches: (path) => path === text };
-  const suffix = /^\*\*([^*?[\]\\]*)$/.exec(text)?.[1];
+  if (!/[*?[\]\\]/.test(text)) return { ...literal, matches: (path) => path === text };
+  const suffix = /^\*\*\/?([^*?[\]\\]*)$/.test(text) ? text.slice(2) : undefined;
   if (suffix !== undefined) {
     // Docker's shortcut, with a meaning of its own: `**.md` is any path that ends so.
     const matches = (path: string): boolean =>
       path.endsWith(suffix) || (suffix.startsWith("/") && path === suffix.slice(1));
-    return { text, isException, matches };
+    return { ...literal, matches };
   }
+  const prefix = /^([^*?[\]\\]+)\*\*$/.exec(text)?.[1];
+  if (prefix !== undefined) return { ...literal, matches: (path) => path.startsWith(prefix) };
   const expression = toRegExp(text);
-  return { text, isException, matches: (path) => expression.test(path) };
+  return { ...literal, matches: (path) => expression?.test(path) ?? false };
 }
 
-/** Go's `filepath.Match` with `**` (patternmatcher `compile`); a malformed pattern matches nothing. */
-function toRegExp(pattern: string): RegExp {
-  let source = "";
-  for (let index = 0; index < pattern.length; index++) {
-    const character = pattern[index] ?? "";
-    if (character === "*" && pattern[index + 1] === "*") {
-      index++;
-      if (pattern[index + 1] === "/") index++;
-      source += index + 1 >= pattern.length ? ".*" : "(.*/)?";
-    } else if (character === "*") source += "[^/]*";
-    else if (character === "?") source += "[^/]";
-    else if (character === "\\") {
-      index++;
-      source += index < pattern.length ? escapeLiteral(pattern[index] ?? "") : "\\\\";
-    } else if (character === "[") {
-      const end = pattern.indexOf("]", index + 2);
-      source += end === -1 ? "\\[" : characterClass(pattern.slice(index + 1, end));
-      index = end === -1 ? index : end;
-    } else source += escapeLiteral(character);
-  }
+/** What Docker checks of every pattern before it reads the first file: Go's `filepath.Match` and `regexp` take it. */
+function isValidPattern(pattern: string): boolean {
+  const text = pattern.startsWith("!") ? pattern.slice(1) : pattern;
+  if (text === "") return false;
+  const classMember = String.raw`(?:\\[^]|[^\]\\-])`;
+  const grammar = new RegExp(
+    String.raw`^(?:[^[\\]|\\[^]|\[\^?(?:${classMember}(?:-${classMember})?)+\])*$`,
+    "u",
+  );
+  return grammar.test(text) && (!/[*?[\]\\]/.test(text) || toRegExp(text) !== undefined);
+}
+
+/**
+ * Docker turns a pattern into a regular expression of Go (patternmatcher `compile`), quirks included: `^` is no
+ * literal, `.` never a line's end, and `*` in a class ends in an expression of its own. Undefined when Go refuses it.
+ */
+function toRegExp(pattern: string): RegExp | undefined {
   try {
-    return new RegExp(`^${source}$`, "su");
+    return new RegExp(`^${fromGoExpression(toGoExpression(pattern))}$`, "u");
   } catch {
-    return /(?!)/;
+    return undefined;
   }
 }
 
-function characterClass(content: string): string {
-  const isNegated = content.startsWith("^");
-  const members = content.slice(isNegated ? 1 : 0).replaceAll("[", "\\[");
-  return `[${isNegated ? "^" : ""}${members}]`;
+function toGoExpression(pattern: string): string {
+  const token = /\*\*\/?|\*|\?|\\[^]|[.+()|{}$]|[^]/gu;
+  return (
+    pattern
+      .replace(token, (text, index: number) => {
+        if (text.startsWith("**")) return index + text.length >= pattern.length ? ".*" : "(.*/)?";
+        if (text === "*") return "[^/]*";
+        if (text === "?") return "[^/]";
+        return /^[.+()|{}$]$/.test(text) ? `\\${text}` : text;
+      })
+      // One of them matches all that several in a row do, without trying each way to share a path among them.
+      .replace(/(?:\(\.\*\/\)\?)+/g, "(.*/)?")
+  );
 }
 
-function escapeLiteral(character: string): string {
-  return /[.*+?^${}()|[\]\\/]/.test(character) ? `\\${character}` : character;
+/** The same expression in JavaScript's stricter grammar. */
+function fromGoExpression(expression: string): string {
+  let isClass = false;
+  return expression.replace(/\\[^]|\[\^?|[^]/gu, (text) => {
+    if (text.startsWith("\\") && text.length > 1) return fromGoEscape(text.slice(1));
+    if (isClass && text === "]") isClass = false;
+    else if (isClass && text.startsWith("[")) return `\\${text}`;
+    else if (text.startsWith("[")) isClass = true;
+    else if (text === "]") return "\\]";
+    else if (text === "." && !isClass) return "[^\\n]";
+    return text;
+  });
+}
+
+/** `\d` and its like mean in Docker what they mean in expressions; an escaped sign means itself. */
+function fromGoEscape(character: string): string {
+  if (/[\^$\\.*+?()[\]{}|/]/.test(character)) return `\\${character}`;
+  if (character === "-") return String.raw`\x2d`;
+  if (/[dDwWsSbBtnrfv]/.test(character)) return `\\${character}`;
+  if (/[A-Za-z0-9]/.test(character)) throw new SyntaxError(`\\${character}`);
+  return character;
 }
 
 /** Go's `filepath.Clean` for `/`-separated paths. */

@@ -2,9 +2,10 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { RepositoryReadError } from "../errors.ts";
+import { ConfigInvalidError, RepositoryReadError } from "../errors.ts";
 import type { PlannedFile } from "../plan/plan.ts";
-import { IgnoreMatcher, parseIgnoreFile } from "./ignore.ts";
+import type { Problem } from "../problem.ts";
+import { findIgnoreProblems, IgnoreMatcher, parseIgnoreFile } from "./ignore.ts";
 import type { MatchState } from "./ignore.ts";
 
 /** Folders between two breaths: the event loop stays responsive, and an abort is seen, without slowing the walk. */
@@ -31,7 +32,8 @@ const alwaysIgnoredFolders: ReadonlySet<string> = new Set([
  * Lists the files and links of the model repo that go into the image, by bytes of their path.
  * Only names and stats are read, synchronously: that is several times faster than promises for thousands of small files.
  * Sockets, pipes, devices, empty folders and virtual environments (`pyvenv.cfg`) are left out.
- * Throws {@link RepositoryReadError} for a folder or file that cannot be read.
+ * Throws {@link RepositoryReadError} for a folder or file that cannot be read, {@link ConfigInvalidError} for patterns
+ * of `.dockerignore` that Docker refuses.
  */
 export async function walkRepository(options: {
   readonly directory: string;
@@ -119,10 +121,20 @@ function describeFile(directory: string, path: string, entry: Dirent): PlannedFi
 
 function readIgnorePatterns(directory: string): string[] {
   const path = join(directory, ".dockerignore");
+  let text: string;
   try {
-    return parseIgnoreFile(readFileSync(path, "utf8"));
+    text = readFileSync(path, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new RepositoryReadError({ path, cause });
   }
+  const problems = findIgnoreProblems(text).map(({ line, pattern }): Problem => ({
+    severity: "error",
+    file: ".dockerignore",
+    line,
+    message: `Docker refuses the pattern ${JSON.stringify(pattern)}`,
+    hint: "close every [, leave no \\ or ! alone; \\[ is a bracket itself",
+  }));
+  if (problems.length > 0) throw new ConfigInvalidError(problems);
+  return parseIgnoreFile(text);
 }

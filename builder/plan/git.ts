@@ -1,4 +1,4 @@
-import { execa } from "execa";
+import { execFile } from "node:child_process";
 
 /** Git answers from its own files in milliseconds; a hook or a network mount must not hold a plan up. */
 const gitTimeoutMs = 3000;
@@ -26,17 +26,18 @@ export async function readGitVersion(
   };
 }
 
+/** Node's own, as a start of execa costs a plan more than the rest of its work. Rejects never. */
 async function runGit(
   directory: string,
   parameters: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const result = await execa("git", parameters, {
-    cwd: directory,
-    reject: false,
-    timeout: gitTimeoutMs,
-    stdin: "ignore",
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const options = { cwd: directory, timeout: gitTimeoutMs, ...(signal && { signal }) };
+  const child = execFile("git", parameters, options, (error, stdout) => {
+    const text = stdout.trimEnd();
+    resolve(error !== null || text === "" ? undefined : text);
   });
-  return result.failed || result.stdout === "" ? undefined : result.stdout;
+  child.stdin?.end();
+  return await promise;
 }

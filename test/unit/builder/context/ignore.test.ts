@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
-import { IgnoreMatcher, parseIgnoreFile } from "../../../../builder/context/ignore.ts";
+import {
+  findIgnoreProblems,
+  IgnoreMatcher,
+  parseIgnoreFile,
+} from "../../../../builder/context/ignore.ts";
 
-/** Each row was compared with what `docker build` of `COPY . /` leaves out; where engines differ, with the newer ones. */
+/**
+ * Rows up to the marked one were compared with what `docker build` of `COPY . /` leaves out; where engines differ, with
+ * the newer ones. The others follow moby/patternmatcher's source.
+ */
 test.each<[ignoreFile: string, ignored: string[], kept: string[]]>([
   ["*.md\n!README.md", ["a.md"], ["README.md", "docs/a.md"]],
   ["*/*.md", ["docs/a.md"], ["a.md", "docs/x/a.md"]],
@@ -22,7 +29,21 @@ test.each<[ignoreFile: string, ignored: string[], kept: string[]]>([
   ["a+b.txt\n(p)\n$d", ["a+b.txt", "(p)/x", "$d"], ["aab.txt", "a+bxtxt"]],
   [".*", [".env", ".git/config"], ["a.env"]],
   ["\uFEFFa.txt\r\nb.txt\r\n", ["a.txt", "b.txt"], ["c.txt"]],
-  ["[\n.\n!\n..", [], ["a", "b/c"]],
+  [".\n..\n/", [], ["a", "b/c"]],
+  // A prefix and a suffix are compared as text, a line's end in a name included; an expression's `.` never takes one.
+  ["docs/**", ["docs/a\nb"], ["doc"]],
+  ["a**", ["ab/c", "a/b"], ["b/a"]],
+  ["x/**/*.py", ["x/a.py", "x/y/a.py"], ["x/y\nz/a.py"]],
+  ["**/a/**", ["a/b", "x/a/b"], ["x/a", "ab"]],
+  // Quirks of the expression that Docker makes of a pattern.
+  ["\\d?", ["1a", "2b/a"], ["da"]],
+  ["a[^b]c", ["a/c", "axc/d"], ["abc"]],
+  ["a[*]c", ["a]c"], ["a*c"]],
+  ["*^b", ["b"], ["^b", "a^b"]],
+  ["[!a]x", ["!x", "ax"], ["bx"]],
+  ["a]b*", ["a]b", "a]bc"], ["ab"]],
+  ["a\\-b", ["a-b"], ["ab"]],
+  ["\u0085a.txt\u00a0\n!\u0085 b", ["a.txt"], ["b"]],
 ])("%j", (text, ignored, kept) => {
   const matcher = new IgnoreMatcher(parseIgnoreFile(text));
   expect(ignored.filter((path) => !matcher.isIgnored(path))).toEqual([]);
@@ -34,4 +55,14 @@ test("an ignored folder is only walked when something in it may come back", () =
   expect(matcher.mayTakeBackBelow("src")).toBe(true);
   expect(matcher.mayTakeBackBelow("node_modules")).toBe(false);
   expect(new IgnoreMatcher(["**", "!**/*.py"]).mayTakeBackBelow("any")).toBe(true);
+});
+
+test("a pattern for which Docker refuses the build is found with its line", () => {
+  const text = "# [\nok\n[\n!\na\\\n[]a]\n[a-]\n[z-a]\n\\y\n!a[\n[a-z]?\\[\n";
+  expect(findIgnoreProblems(text).map(({ line }) => line)).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
+test("a pattern of many wildcards is still decided at once", () => {
+  const matcher = new IgnoreMatcher([`${"**/".repeat(50)}x?`]);
+  expect(matcher.isIgnored(`${"a/".repeat(200)}y`)).toBe(false);
 });

@@ -62,3 +62,11 @@ test("a folder that does not exist is a typed error, an abort the caller's reaso
   const signal = AbortSignal.abort(new Error("stopped"));
   await expect(walkRepository({ directory: writeRepo({}), signal })).rejects.toThrow("stopped");
 });
+
+test("a pattern that Docker refuses is an error with its line, instead of a file that leaks into the image", async () => {
+  const directory = writeRepo({ ".dockerignore": "*.log\nsecret[\n" });
+  await expect(walkRepository({ directory })).rejects.toMatchObject({
+    name: "ConfigInvalidError",
+    problems: [{ severity: "error", file: ".dockerignore", line: 2 }],
+  });
+});
