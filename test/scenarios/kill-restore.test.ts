@@ -3,7 +3,7 @@
 // mounts and cgroups for ever, or a container that was captured stays frozen.
 //
 // BYOM_KILL_POINTS=10 for ten moments of each.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settleLeftovers, type Inventory } from "../support/leftovers.ts";
@@ -147,10 +147,11 @@ describe.skipIf(whyNoPrivateEngine() !== undefined)("kill -9", () => {
 
   function find(victim: Victim): readonly number[] {
     const own = engineProcesses(platform.engine);
-    // CRIU soon lives in a mount namespace of its own making: it is known by its parent, runc.
+    // CRIU soon lives in a mount namespace of its own making, and may have been started by a loader beside it.
     if (victim === "criu") {
+      const parents = find("runc");
       return numbers("/proc").filter(
-        (pid) => commandLine(pid).includes("swrk") && own.includes(parentOf(pid)),
+        (pid) => parents.includes(parentOf(pid)) && programOf(pid).includes("criu"),
       );
     }
     return own.filter((pid) => {
@@ -193,6 +194,14 @@ function numbers(directory: string): readonly number[] {
   return readdirSync(directory)
     .map(Number)
     .filter((number) => number > 0);
+}
+
+function programOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return "";
+  }
 }
 
 /** Field 4 of /proc/PID/stat, counted after the name, which may hold anything; 0 when there is no such process. */
