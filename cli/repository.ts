@@ -71,6 +71,7 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
       ? undefined
       : await createSchema({
           directory,
+          source: config,
           predictor: config.predictor,
           ...(config.trainer !== undefined && { trainer: config.trainer }),
           ...(config.sdkVersion !== undefined && { cogVersion: config.sdkVersion }),

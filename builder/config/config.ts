@@ -1,5 +1,6 @@
 import type { SecretMount } from "../plan/plan.ts";
 import type { Problem } from "../problem.ts";
+import type { UvLock } from "./uv-lock.ts";
 
 /** What cog.yaml says, after parse, schema, semantics and completion. */
 export interface Config {
@@ -48,6 +49,8 @@ export interface Requirements {
   readonly files: readonly string[];
   /** Folders of the repo that pip builds, such as `.` for `-e .`. */
   readonly folders: readonly string[];
+  /** Set when `file` is a `uv.lock`: what pip installs is uv's export of it, and `lines` are its packages. */
+  readonly lock?: Pick<UvLock, "indexes" | "hasHashes">;
 }
 
 /** A file's value, absent when there are errors, and everything found wrong on the way. */

@@ -12,7 +12,7 @@ import { readSource } from "./read-source.ts";
 import { readRequirementsFile, readRequirementsList } from "./requirements.ts";
 import { cogYamlKeys, cogYamlSchema } from "./schema.ts";
 import type { CogYaml } from "./schema.ts";
-import { checkSemantics, referencePattern } from "./semantics.ts";
+import { checkSemantics } from "./semantics.ts";
 import { isSourceMapping, lineOf } from "./source.ts";
 import type { SourceDocument } from "./source.ts";
 
@@ -53,7 +53,6 @@ export async function loadConfig(options: {
     ...checkSemantics(document, cogYaml),
     ...environment.problems,
     ...requirements.problems,
-    ...(await missingFileProblems({ directory, document, cogYaml, signal })),
   );
   if (hasErrors(problems)) return { problems: sortProblems(problems) };
   const config = completeConfig({
@@ -115,19 +114,6 @@ async function readRequirements(
   const path = ["build", "python_requirements"];
   const problem = problemAt(document, path, { severity: "error", message, hint });
   return { requirements: { lines: [], files: [], folders: [] }, problems: [problem] };
-}
-
-/** A missing predictor is a warning here: a plan can be shown without it, the schema's reader refuses it. */
-async function missingFileProblems(stage: Stage): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  for (const key of ["run", "predict", "train"] as const) {
-    const path = referencePattern.exec(stage.cogYaml[key]?.trim() ?? "")?.[1];
-    stage.signal?.throwIfAborted();
-    if (path === undefined || (await isFile(join(stage.directory, path)))) continue;
-    const details = { message: `${path} does not exist`, hint: "create it or correct the path" };
-    problems.push(problemAt(stage.document, [key], { severity: "warning", ...details }));
-  }
-  return problems;
 }
 
 /** Shapes of the 2021 format, explained beside the type error that they cause. */

@@ -3,6 +3,7 @@ import { join, posix } from "node:path";
 import type { Problem } from "../problem.ts";
 import type { Requirements } from "./config.ts";
 import { checkRequirement } from "./requirement-line.ts";
+import { readUvLock } from "./uv-lock.ts";
 
 /** Requirements files one in another; pip has no limit, a loop has no end. */
 const nestingMax = 10;
@@ -10,8 +11,12 @@ const nestingMax = 10;
 /** A requirements file of this size is a data file by mistake: the largest known, with hashes, is a tenth of it. */
 const fileBytesMax = 4 * 1024 * 1024;
 
-const exportHint =
-  "run `uv export --no-emit-project -o requirements.txt` and write python_requirements: requirements.txt";
+const exportHint = "export it as requirements.txt and write python_requirements: requirements.txt";
+
+const lockHint = "run `uv lock` and commit uv.lock, or write python_requirements: requirements.txt";
+
+const project = "pyproject.toml";
+const uvLock = "uv.lock";
 
 const archiveEnding = /\.(whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz)$/i;
 
@@ -22,6 +27,7 @@ export async function readRequirementsFile(options: {
   readonly signal?: AbortSignal | undefined;
 }): Promise<{ readonly requirements: Requirements; readonly problems: readonly Problem[] }> {
   const reader = new RequirementsReader(options.directory, options.signal);
+  if (options.file === project || options.file === uvLock) return await reader.readProject("named");
   const lines = await reader.readFile(options.file, 0);
   return { requirements: reader.result(lines, options.file), problems: reader.problems };
 }
@@ -38,7 +44,7 @@ export async function readRequirementsList(options: {
   for (const [index, line] of options.lines.entries()) {
     await reader.readLine({ line, folder: ".", depth: 0, place: options.locate(index) });
   }
-  if (options.lines.length === 0) await reader.noteLock();
+  if (options.lines.length === 0) return await reader.readProject("found");
   return { requirements: reader.result(options.lines, undefined), problems: reader.problems };
 }
 
@@ -111,17 +117,45 @@ class RequirementsReader {
     else if (editable === undefined && !isRemote(line)) this.#checkName(line, options.place);
   }
 
-  /** A lock that nothing installs is most often forgotten: Cog, too, reads it nowhere. */
-  async noteLock(): Promise<void> {
-    if (!(await this.#isKind("uv.lock", "file"))) return;
-    const message = "not installed: cog.yaml names no Python packages";
-    this.problems.push({
-      severity: "warning",
-      file: "uv.lock",
-      line: 1,
-      message,
-      hint: exportHint,
-    });
+  /**
+   * The packages of `uv.lock`, with `pyproject.toml` beside it. Cog reads neither; a repo that names no packages in
+   * cog.yaml and has a lock means these.
+   */
+  async readProject(
+    reason: "named" | "found",
+  ): Promise<{ readonly requirements: Requirements; readonly problems: readonly Problem[] }> {
+    const none = () => ({ requirements: this.result([], undefined), problems: this.problems });
+    const hasLock = await this.#isKind(uvLock, "file");
+    const hasProject = await this.#isKind(project, "file");
+    if (hasLock && hasProject) {
+      const text = await this.#readText(uvLock);
+      const lock = text === undefined ? undefined : readUvLock(text);
+      const place = { file: uvLock, line: 1 };
+      if (text !== undefined && lock === undefined) {
+        this.#report(place, "expected a lock of version 1, as uv writes it", "run `uv lock`");
+      }
+      if (lock === undefined) return none();
+      for (const path of [project, uvLock]) this.#files.add(path);
+      for (const path of lock.localPaths) await this.#notePath(path, ".", place);
+      const { indexes, hasHashes } = lock;
+      const requirements = { ...this.result(lock.packages, uvLock), lock: { indexes, hasHashes } };
+      return { requirements, problems: this.problems };
+    }
+    if (reason === "named") {
+      const missing = hasLock ? project : uvLock;
+      const hint = hasLock ? "commit it beside uv.lock" : lockHint;
+      this.#report({ file: hasLock ? uvLock : project, line: 1 }, `no ${missing} beside it`, hint);
+    } else if (hasLock || (hasProject && (await this.#hasDependencies()))) {
+      const file = hasLock ? uvLock : project;
+      const message = `not installed: cog.yaml names no Python packages, and no ${hasLock ? project : uvLock} is here`;
+      this.problems.push({ severity: "warning", file, line: 1, message, hint: lockHint });
+    }
+    return none();
+  }
+
+  /** A pyproject.toml is as often only the settings of a formatter. */
+  async #hasDependencies(): Promise<boolean> {
+    return /^\s*dependencies\s*=\s*\[\s*["']/m.test((await this.#readText(project)) ?? "");
   }
 
   async #readText(file: string): Promise<string | undefined> {

@@ -89,6 +89,7 @@ function renderRequirements(
   const mounts = [...requirementMounts(step), pipCache, ...trustMounts(plan.hostTrust)];
   // Only a step with files of the repo needs its folder, which the mount makes.
   const enter = step.files.length > 0 || step.needsContext ? `cd ${sourceFolder} \\\n    && ` : "";
+  if (step.lock !== undefined) return run({ mounts, command: renderLock(step.lock) });
   if (step.file !== undefined) {
     const command = `${enter}python -m pip install -r ${shellWord(step.file)}`;
     return run({ mounts, command });
@@ -101,6 +102,26 @@ function renderRequirements(
       `${enter}printf '%s\\n' \\\n${lines}      > ${list} \\\n` +
       `    && python -m pip install -r ${list} \\\n    && rm ${list}`,
   });
+}
+
+/** Reads locks; newest on PyPI in November 2026. */
+const uvRequirement = "uv==0.13.9";
+
+/** uv turns its lock into requirements, without network; pip installs them with the host's settings, as everything else. */
+function renderLock(lock: {
+  readonly indexes: readonly string[];
+  readonly hasHashes: boolean;
+}): string {
+  const [uv, list] = ["/tmp/byom-uv", "/tmp/byom-requirements.txt"];
+  const hashes = lock.hasHashes ? "" : " --no-hashes";
+  const indexes = lock.indexes.map((url) => ` --extra-index-url ${shellWord(url)}`).join("");
+  return [
+    `cd ${sourceFolder}`,
+    `python -m pip install --quiet --target ${uv} ${uvRequirement}`,
+    `UV_PYTHON_DOWNLOADS=never ${uv}/bin/uv export --quiet --frozen --no-dev --no-emit-project --no-header${hashes} > ${list}`,
+    `python -m pip install -r ${list}${indexes}`,
+    `rm -r ${uv} ${list}`,
+  ].join(" \\\n    && ");
 }
 
 /** One mount per file, so that no other file's change repeats the step; the whole context where pip builds a folder. */

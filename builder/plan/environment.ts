@@ -30,6 +30,7 @@ export function planEnvironment(config: Config): EnvironmentStep[] {
       ...(requirements.file === undefined ? {} : { file: requirements.file }),
       files: requirements.files,
       needsContext: requirements.folders.length > 0,
+      ...(requirements.lock === undefined ? {} : { lock: requirements.lock }),
     });
   }
   steps.push({

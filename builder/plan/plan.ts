@@ -82,6 +82,13 @@ export type EnvironmentStep =
       readonly files: readonly string[];
       /** True when pip builds a folder of the repo (`-e .`), so that it needs the whole context. */
       readonly needsContext: boolean;
+      /** Set when `file` is a `uv.lock`, whose packages `lines` are: pip installs what uv exports of it. */
+      readonly lock?: {
+        /** Indexes other than pip's own that hold some of the packages. */
+        readonly indexes: readonly string[];
+        /** Whether pip is given the packages' digests. */
+        readonly hasHashes: boolean;
+      };
     }
   | {
       readonly kind: "cog";

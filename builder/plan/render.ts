@@ -55,6 +55,12 @@ function describeStep(step: EnvironmentStep): string[] {
       ];
     case "python-requirements": {
       const lines = step.lines.filter((line) => line.trim() !== "");
+      if (step.lock !== undefined) {
+        return [
+          `  uv export of ${step.file}, pip install (at most ${lines.length} packages)`,
+          ...step.lock.indexes.map((url) => `    --extra-index-url ${url}`),
+        ];
+      }
       return [
         `  pip install${step.file === undefined ? "" : ` -r ${step.file}`}`,
         ...lines.map((line) => `    ${line}`),

@@ -1,5 +1,6 @@
 import { readFile as readFileOfDisk } from "node:fs/promises";
 import { join, posix } from "node:path";
+import type { Config } from "../config/config.ts";
 import { cogVersionDefault } from "../plan/cog-version.ts";
 import type { OpenApiDocument } from "../plan/plan.ts";
 import type { Problem } from "../problem.ts";
@@ -31,6 +32,8 @@ export interface CreateSchemaOptions {
   readonly trainer?: string;
   /** Reads a file of the repo by relative path, undefined when it is not there. Default: from `directory` on disk. */
   readonly readFile?: ReadFile;
+  /** Name of cog.yaml and the line of each of its keys: where a reference that leads nowhere is written. */
+  readonly source?: Pick<Config, "file" | "lines">;
   /** Version of cog in the image, as `info.version` says it; default: the one that byom installs. */
   readonly cogVersion?: string;
   readonly signal?: AbortSignal;
@@ -68,7 +71,12 @@ export async function createSchema(options: CreateSchemaOptions): Promise<Predic
   ];
   const halves: Half[] = [];
   for (const [mode, reference] of parts) {
-    halves.push(await repository.settle(() => readHalf({ repository, mode, reference }), signal));
+    halves.push(
+      await repository.settle(
+        () => readHalf({ repository, mode, reference, place: placeOf(mode, options.source) }),
+        signal,
+      ),
+    );
   }
   const [first] = halves;
   return {
@@ -96,40 +104,48 @@ function readHalf({
   repository,
   mode,
   reference,
+  place,
 }: {
   readonly repository: PythonRepository;
   readonly mode: Mode;
   readonly reference: string;
+  /** Where cog.yaml names the reference. */
+  readonly place: Place;
 }): Half {
-  const place = parseReference(reference);
-  const fail = (file: string, message: string, hint: string, line?: number): Half => ({
+  const parts = parseReference(reference);
+  const fail = (where: Place, message: string, hint: string): Half => ({
     operation: emptyOperation(mode),
     isAsync: false,
-    problems: [{ severity: "error", file, message, hint, ...(line === undefined ? {} : { line }) }],
+    problems: [{ severity: "error", ...where, message, hint }],
     questions: [],
   });
-  if (place === undefined) {
+  if (parts === undefined) {
     const message = `invalid ${mode} reference "${reference}"`;
-    return fail("cog.yaml", message, "write file.py:ClassName or file.py:function_name");
+    return fail(place, message, "write file.py:ClassName or file.py:function_name");
   }
-  const module = repository.file(place.path);
+  const { path: file, name } = parts;
+  const module = repository.file(file);
   if (module === undefined) {
-    const hint = `create ${place.path} or correct the ${mode} field in cog.yaml`;
-    return fail("cog.yaml", `${place.path} not found`, hint);
+    const field = place.key === undefined ? mode : place.key;
+    return fail(
+      place,
+      `${file} not found`,
+      `create ${file} or correct the ${field} field in cog.yaml`,
+    );
   }
   const line = syntaxErrorLineOf(module.root);
-  const target = findTarget({ repository, module, name: place.name, mode });
+  const target = findTarget({ repository, module, name, mode });
   if (!("isMethod" in target)) {
-    if (line !== undefined) return fail(place.path, "invalid Python syntax", "correct it", line);
+    if (line !== undefined) return fail({ file, line }, "invalid Python syntax", "correct it");
     const targetLine = target.node === undefined ? 1 : lineOf(target.node);
-    if (target.isInstalled === true) return askWhole({ mode, file: place.path, target });
-    return fail(place.path, target.message, target.hint, targetLine);
+    if (target.isInstalled === true) return askWhole({ mode, file, target });
+    return fail({ file, line: targetLine }, target.message, target.hint);
   }
   const half = describe({ repository, mode, target });
   if (line === undefined) return half;
   const syntax: Problem = {
     severity: "warning",
-    file: place.path,
+    file,
     line,
     message: "this line may not be valid Python; the schema is made from the rest",
     hint: "check it with `python -m py_compile`",
@@ -209,6 +225,17 @@ function describe({
     problems: problems.problems,
     questions: problems.questions,
   };
+}
+
+type Place = Pick<Problem, "file" | "line" | "key">;
+
+function placeOf(mode: Mode, source: CreateSchemaOptions["source"]): Place {
+  const { file = "cog.yaml", lines = {} } = source ?? {};
+  const keys = mode === "train" ? ["train"] : ["run", "predict", "model"];
+  const key = keys.find((name) => lines[name] !== undefined);
+  if (key === undefined) return { file };
+  const line = lines[key];
+  return { file, key, ...(line === undefined ? {} : { line }) };
 }
 
 function emptyOperation(mode: Mode): Operation {

@@ -52,7 +52,8 @@ async function readDocument(options: {
   const file = options.file === undefined ? {} : { file: options.file };
   const directory = await findModelDirectory({ start, ...file, signal });
   const loaded = await loadConfig({ directory, ...file, signal });
-  const { predictor, trainer, sdkVersion } = requireConfig(loaded);
+  const config = requireConfig(loaded);
+  const { predictor, trainer, sdkVersion } = config;
   if (predictor === undefined && trainer === undefined) {
     throw new CommandError({
       code: "model_without_predictor",
@@ -62,6 +63,7 @@ async function readDocument(options: {
   }
   const read = await createSchema({
     directory,
+    source: config,
     ...(predictor === undefined ? {} : { predictor }),
     ...(trainer === undefined ? {} : { trainer }),
     ...(sdkVersion === undefined ? {} : { cogVersion: sdkVersion }),

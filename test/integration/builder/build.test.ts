@@ -226,6 +226,48 @@ describe("build", () => {
     expect(hint).toContain("cog.yaml");
   });
 
+  test("installs what uv.lock says, and uv is not in the image", async () => {
+    const digest = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
+    const wheel =
+      "https://files.pythonhosted.org/packages/b7/ce/149a00dd41f10bc29e5921b496af8b574d8413afcd5e30dfa0ed46c2cc5e/" +
+      "six-1.17.0-py2.py3-none-any.whl";
+    await using source = await createModelRepo({
+      "cog.yaml": 'build:\n  python_version: "3.11"\n',
+      "pyproject.toml":
+        '[project]\nname = "model"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = ["six"]\n',
+      "uv.lock": `version = 1
+revision = 5
+requires-python = ">=3.11"
+
+[[package]]
+name = "model"
+version = "0.1"
+source = { virtual = "." }
+dependencies = [
+    { name = "six" },
+]
+
+[package.metadata]
+requires-dist = [{ name = "six" }]
+
+[[package]]
+name = "six"
+version = "1.17.0"
+source = { registry = "https://pypi.org/simple" }
+wheels = [
+    { url = "${wheel}", hash = "sha256:${digest}", size = 11050 },
+]
+`,
+    });
+    const name = `${imageName}-lock`;
+    removable.add(`${name}:latest`);
+    await build(source, { name });
+    const list = ["docker", "run", "--rm", name, "python", "-m", "pip", "freeze"] as const;
+    const { stdout } = await run(list[0], list.slice(1));
+    expect(stdout).toMatch(/^six==1\.17\.0$/m);
+    expect(stdout).not.toMatch(/^uv==/m);
+  });
+
   test("an aborted build stops with the abort's reason and leaves neither image nor lock", async () => {
     await using slow = await createModelRepo({
       "cog.yaml": cogYaml.replace("run:", `  run:\n    - "sleep 120; echo ${suffix}"\nrun:`),

@@ -125,18 +125,14 @@ test("a file that PowerShell wrote as UTF-16 is read, as pip reads it", async ()
   expect([requirements.lines, problems]).toEqual([["six==1.16.0"], []]);
 });
 
-test("a lock is no requirements file: the command that makes one of it is named", async () => {
-  const wrong = cogYaml.replace("requirements.txt", "pyproject.toml");
-  expect(await problemsOf(wrong, { "pyproject.toml": "[project]\n" })).toEqual([
+test("another tool's lock is no requirements file", async () => {
+  const wrong = cogYaml.replace("requirements.txt", "poetry.lock");
+  expect(await problemsOf(wrong, { "poetry.lock": "" })).toEqual([
     expect.objectContaining({
       severity: "error",
-      file: "pyproject.toml",
-      hint: expect.stringContaining("uv export"),
+      file: "poetry.lock",
+      hint: expect.stringContaining("requirements.txt"),
     }),
-  ]);
-  const none = "build: {python_version: '3.11'}\nrun: predict.py:P\n";
-  expect(await problemsOf(none, { "uv.lock": "version = 1\n" })).toEqual([
-    expect.objectContaining({ severity: "warning", file: "uv.lock" }),
   ]);
 });
 

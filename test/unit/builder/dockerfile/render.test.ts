@@ -71,6 +71,16 @@ test("a folder that pip builds gets the whole context", async () => {
   await expect(text).toMatchFileSnapshot(golden("editable"));
 });
 
+test("a uv.lock is exported without network and installed by pip, its other indexes too", async () => {
+  const lock =
+    'version = 1\n\n[[package]]\nname = "six"\nversion = "1.17.0"\n' +
+    'source = { registry = "https://example.com/simple" }\n';
+  const text = await dockerfileOf('build: {python_version: "3.11"}\nrun: predict.py:P\n', {
+    files: { "uv.lock": lock, "pyproject.toml": '[project]\ndependencies = ["six"]\n' },
+  });
+  await expect(text).toMatchFileSnapshot(golden("uv-lock"));
+});
+
 test("nothing of the host is in the text unless the host needs it, and nothing is pulled but the base", async () => {
   const text = await dockerfileOf('build: {python_version: "3.11", python_packages: [six]}\n');
   expect(text).not.toMatch(/ca\.crt|pip\.conf|syntax=/);

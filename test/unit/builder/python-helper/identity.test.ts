@@ -203,7 +203,12 @@ print(inside.send(b"x"))`,
     const remote = `${ownAddress}:${port}`;
     expect(await python.ask({ do: "prepare" })).toMatchObject({ ok: true, closed: [remote] });
     expect(python.stderr).toContain(`byom: closed for the snapshot: ${remote}.`);
-    expect(await python.again()).toEqual(["True", "BrokenPipeError", "1"]);
+    // Which of the two depends on whether the other end answered already.
+    expect(await python.again()).toEqual([
+      "True",
+      expect.stringMatching(/^(?:BrokenPipe|ConnectionReset)Error$/),
+      "1",
+    ]);
     await python.ask({ do: "restored", instance });
     expect((await python.printed(4)).at(-1)).toBe(`['${remote}']`);
     for (const socket of accepted) socket.destroy();

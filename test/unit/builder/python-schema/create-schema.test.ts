@@ -332,6 +332,15 @@ describe("what cannot be read", () => {
     expect(problems).toMatchObject([{ severity: "error", message: "predict.py not found" }]);
   });
 
+  it("says where cog.yaml names a file that is not there", async () => {
+    const { problems } = await createSchema({
+      directory: fixture("none"),
+      predictor: "predict.py:Predictor",
+      source: { file: "other.yaml", lines: { build: 1, predict: 7 } },
+    });
+    expect(problems).toMatchObject([{ file: "other.yaml", line: 7, key: "predict" }]);
+  });
+
   it("refuses @cog.streaming on a method that yields nothing", async () => {
     const { isStreaming, problems } = await read(
       "import cog\nclass Predictor:\n    @cog.streaming\n    def run(self) -> str: ...\n",
