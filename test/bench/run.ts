@@ -7,6 +7,7 @@ const benchmarks: Readonly<Record<string, () => Promise<{ default: Benchmark }>>
   gateway: () => import("./gateway.ts"),
   "cold-start": () => import("./cold-start.ts"),
   spend: () => import("./spend.ts"),
+  plan: () => import("./plan.ts"),
 };
 
 export type Benchmark = (options: {
