@@ -73,6 +73,23 @@ export class RepositoryReadError extends BuilderError {
   }
 }
 
+/** A compatibility table that is none. */
+export class CompatibilityTableError extends BuilderError {
+  override readonly name = "CompatibilityTableError";
+
+  constructor(options: {
+    readonly source: string;
+    readonly problem: string;
+    readonly cause?: unknown;
+  }) {
+    super(`${options.source} is no compatibility table: ${options.problem}`, {
+      code: "COMPATIBILITY_TABLE_INVALID",
+      hint: "`byom compat show --json` prints a good one; `byom compat reset` goes back to that of this release",
+      cause: options.cause,
+    });
+  }
+}
+
 /** The message of anything thrown. */
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);

@@ -6,6 +6,17 @@ export { loadDeploySettings } from "./config/deploy-settings.ts";
 export type { DeploySettings, LoadedDeploySettings } from "./config/deploy-settings.ts";
 export type { Problem } from "./problem.ts";
 
+// What goes together
+export { resolveGpu } from "./compatibility/resolve-gpu.ts";
+export type { GpuResolution } from "./compatibility/resolve-gpu.ts";
+export {
+  readCompatibilityTable,
+  resetCompatibilityTable,
+  updateCompatibilityTable,
+} from "./compatibility/read-table.ts";
+export type { LoadedTable } from "./compatibility/read-table.ts";
+export type { CompatibilityTable } from "./compatibility/table.ts";
+
 // Planning
 export { createPlan } from "./plan/create.ts";
 export { renderPlan } from "./plan/render.ts";
@@ -25,6 +36,7 @@ export type {
 // Errors
 export {
   BuilderError,
+  CompatibilityTableError,
   ConfigInvalidError,
   ConfigNotFoundError,
   RepositoryReadError,

@@ -6,9 +6,13 @@ import {
   hasErrors,
   loadConfig,
   loadDeploySettings,
+  readCompatibilityTable,
   renderProblems,
   requireConfig,
+  resolveGpu,
+  type Config,
   type DeploySettings,
+  type GpuResolution,
   type Plan,
   type Problem,
 } from "../builder/index.ts";
@@ -34,12 +38,21 @@ export const planOptions: Readonly<Record<string, Option>> = {
     value: "IMAGE",
     help: "the base image, instead of the one that byom chooses",
   },
+  gpu: { type: "string", value: "NAME", help: "check the plan for this GPU, such as h100" },
+  driver: {
+    type: "string",
+    value: "VERSION",
+    help: "check the plan for this NVIDIA driver, such as 535.104",
+  },
 };
 
 export interface PlanFlags {
   readonly file: string | undefined;
   readonly tag: string | undefined;
   readonly baseImage: string | undefined;
+  /** The GPU and the driver that the image is for. */
+  readonly gpu?: string | undefined;
+  readonly driver?: string | undefined;
 }
 
 /** The values of {@link planOptions}. */
@@ -48,6 +61,8 @@ export function readPlanFlags(flags: Flags): PlanFlags {
     file: flags.text("file"),
     tag: flags.text("tag"),
     baseImage: flags.text("base-image"),
+    gpu: flags.text("gpu"),
+    driver: flags.text("driver"),
   };
 }
 
@@ -77,21 +92,43 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
           ...(config.sdkVersion !== undefined && { cogVersion: config.sdkVersion }),
           signal,
         });
-  const problems = [...loaded.problems, ...deploy.problems, ...(schema?.problems ?? [])];
+  const gpu = config.gpu ? await resolveForGpu(context, config, flags) : undefined;
+  const problems = [
+    ...loaded.problems,
+    ...deploy.problems,
+    ...(schema?.problems ?? []),
+    ...(gpu?.problems ?? []),
+  ];
   if (hasErrors(problems)) throw new ConfigInvalidError(problems);
-  const python = context.environment["BYOM_BASE_IMAGE_PYTHON"] ?? host.baseImages?.python;
+  const { environment } = context;
+  const python = environment["BYOM_BASE_IMAGE_PYTHON"] ?? host.baseImages?.python;
+  const cuda = environment["BYOM_BASE_IMAGE_CUDA"] ?? host.baseImages?.cuda;
   const plan = await createPlan({
     config,
     directory,
+    gpu,
     schema: schema?.document,
     questions: schema?.questions,
     settings: {
       ...(flags.baseImage !== undefined && { baseImage: flags.baseImage }),
-      ...(python !== undefined && { baseImages: { python } }),
+      baseImages: { ...(python !== undefined && { python }), ...(cuda !== undefined && { cuda }) },
       ...(flags.tag !== undefined && { imageName: flags.tag }),
     },
     signal,
   });
   for (const line of renderProblems(problems)) context.output.note(line);
   return { directory, plan, settings: deploy.settings ?? {}, problems };
+}
+
+async function resolveForGpu(
+  context: Context,
+  config: Config,
+  { gpu, driver }: PlanFlags,
+): Promise<GpuResolution> {
+  const { table } = await readCompatibilityTable({
+    dataDirectory: context.directories.data,
+    signal: context.signal,
+  });
+  const target = { ...(gpu !== undefined && { gpu }), ...(driver !== undefined && { driver }) };
+  return resolveGpu({ config, table, target });
 }

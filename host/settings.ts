@@ -12,8 +12,8 @@ export interface HostSettings {
   readonly criu?: CriuSettings;
   readonly ociRuntime?: OciRuntimeSettings;
   readonly registry?: RegistrySettings;
-  /** Templates of base images by language, with `{version}` in them. */
-  readonly baseImages?: { readonly python?: string };
+  /** Templates of base images: `python` with `{version}`, `cuda` with `{tag}` in it. */
+  readonly baseImages?: { readonly python?: string; readonly cuda?: string };
   /** Whether restores may switch the host's transparent huge pages to `always` while they fill memory. Default: true. */
   readonly hugePages?: boolean;
 }
@@ -62,7 +62,9 @@ const settingsSchema: z.ZodType<HostSettings> = z.object({
   registry: z
     .object({ address: z.string(), kind: z.enum(["configured", "container", "process"]) })
     .exactOptional(),
-  baseImages: z.object({ python: z.string().exactOptional() }).exactOptional(),
+  baseImages: z
+    .object({ python: z.string().exactOptional(), cuda: z.string().exactOptional() })
+    .exactOptional(),
   hugePages: z.boolean().exactOptional(),
 });
 

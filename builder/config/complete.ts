@@ -52,13 +52,15 @@ function completeSystemPackages(items: readonly string[]): string[] {
 }
 
 function completeRun(build: NonNullable<CogYaml["build"]>): RunItem[] {
-  const run = (build.run ?? []).map(({ command, mounts }): RunItem => ({
+  const run = (build.run ?? []).map(({ command, mounts }, index): RunItem => ({
     command: command.trim(),
     secrets: (mounts ?? []).map(({ id, target }) => ({ id, target })),
+    key: `build.run[${index}]`,
   }));
-  const preInstall = (build.pre_install ?? []).map((command): RunItem => ({
+  const preInstall = (build.pre_install ?? []).map((command, index): RunItem => ({
     command: command.trim(),
     secrets: [],
+    key: `build.pre_install[${index}]`,
   }));
   return [...run, ...preInstall];
 }

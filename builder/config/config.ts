@@ -37,6 +37,8 @@ export interface Config {
 export interface RunItem {
   readonly command: string;
   readonly secrets: readonly SecretMount[];
+  /** Its dotted key, such as `build.run[2]`. */
+  readonly key: string;
 }
 
 /** Python packages and the files of the repo that pip reads to install them. */
@@ -49,8 +51,15 @@ export interface Requirements {
   readonly files: readonly string[];
   /** Folders of the repo that pip builds, such as `.` for `-e .`. */
   readonly folders: readonly string[];
+  /** Every requirement and option of these files, comments and continuations resolved, with its place. */
+  readonly items: readonly RequirementItem[];
   /** Set when `file` is a `uv.lock`: what pip installs is uv's export of it, and `lines` are its packages. */
   readonly lock?: Pick<UvLock, "indexes" | "hasHashes">;
+}
+
+/** One requirement, or one option such as `--extra-index-url URL`. */
+export interface RequirementItem extends Pick<Problem, "file" | "line" | "key"> {
+  readonly text: string;
 }
 
 /** A file's value, absent when there are errors, and everything found wrong on the way. */

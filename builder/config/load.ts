@@ -113,7 +113,7 @@ async function readRequirements(
   const hint = refusal ? "copy it into the repo" : "create it or remove the key";
   const path = ["build", "python_requirements"];
   const problem = problemAt(document, path, { severity: "error", message, hint });
-  return { requirements: { lines: [], files: [], folders: [] }, problems: [problem] };
+  return { requirements: { lines: [], files: [], folders: [], items: [] }, problems: [problem] };
 }
 
 /** Shapes of the 2021 format, explained beside the type error that they cause. */

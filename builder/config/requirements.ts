@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import type { Problem } from "../problem.ts";
-import type { Requirements } from "./config.ts";
+import type { RequirementItem, Requirements } from "./config.ts";
 import { checkRequirement } from "./requirement-line.ts";
 import { readUvLock } from "./uv-lock.ts";
 
@@ -54,6 +54,7 @@ class RequirementsReader {
   readonly problems: Problem[] = [];
   readonly #files = new Set<string>();
   readonly #folders = new Set<string>();
+  readonly #items: RequirementItem[] = [];
   readonly #directory: string;
   readonly #signal: AbortSignal | undefined;
 
@@ -68,6 +69,7 @@ class RequirementsReader {
       ...(file === undefined ? {} : { file }),
       files: [...this.#files].toSorted(),
       folders: [...this.#folders].toSorted(),
+      items: this.#items,
     };
   }
 
@@ -105,6 +107,7 @@ class RequirementsReader {
     if (line === "") return;
     const nested = optionValue(line, ["-r", "--requirement", "-c", "--constraint"]);
     if (nested !== undefined) return await this.#readNested(nested, options);
+    this.#items.push({ text: line, ...options.place });
     const links = optionValue(line, ["-f", "--find-links"]);
     if (links !== undefined) {
       if (!isRemote(links)) await this.#notePath(links, options.folder, options.place);
@@ -137,6 +140,7 @@ class RequirementsReader {
       if (lock === undefined) return none();
       for (const path of [project, uvLock]) this.#files.add(path);
       for (const path of lock.localPaths) await this.#notePath(path, ".", place);
+      this.#items.push(...lock.packages.map((text) => ({ text, ...place })));
       const { indexes, hasHashes } = lock;
       const requirements = { ...this.result(lock.packages, uvLock), lock: { indexes, hasHashes } };
       return { requirements, problems: this.problems };

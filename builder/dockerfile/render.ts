@@ -17,6 +17,7 @@ const sourceFolder = "/src";
  */
 export function renderDockerfile(plan: Plan): string {
   const instructions = [
+    ...(plan.toolImage === undefined ? [] : [renderToolStage(plan, plan.toolImage)]),
     `FROM ${plan.baseImage.value}`,
     [
       "ARG DEBIAN_FRONTEND=noninteractive",
@@ -29,7 +30,11 @@ export function renderDockerfile(plan: Plan): string {
     Object.entries(plan.buildVariables)
       .map(([name, value]) => env(name, value))
       .join("\n"),
-    ...plan.environment.map((step) => renderStep(plan, step)),
+    ...plan.environment.flatMap((step) =>
+      step.kind === "system-packages" && plan.toolImage !== undefined
+        ? [renderStep(plan, step), renderPython(plan)]
+        : [renderStep(plan, step)],
+    ),
     renderHelper(),
     `WORKDIR ${plan.workingDirectory}`,
   ];
@@ -62,15 +67,50 @@ function renderSystemPackages(plan: Plan, packages: readonly string[]): string {
       "rm -f /etc/apt/apt.conf.d/docker-clean",
       `${apt} update -qq`,
       `${apt} install -qqy --no-install-recommends -o APT::Keep-Downloaded-Packages=true \\\n${names.trimEnd()}`,
-      // Cog calls `python`; Debian's own package has only `python3`.
-      "{ command -v python > /dev/null || command -v python3 > /dev/null" +
-        ` || { echo "the base image has no Python" >&2; exit 1; }; }`,
-      '{ command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python; }',
-      "python -m pip --version",
-    ].reduce((text, command) =>
-      text.endsWith("\\") ? `${text}\n    && ${command}` : `${text} \\\n    && ${command}`,
-    ),
+      ...(plan.toolImage === undefined ? pythonChecks : []),
+    ]
+      .reduce((text, command) =>
+        text.endsWith("\\") ? `${text}\n    && ${command}` : `${text} \\\n    && ${command}`,
+      )
+      .replace(/ \\$/, ""),
   });
+}
+
+const pythonChecks: readonly string[] = [
+  // Cog calls `python`; Debian's own package has only `python3`.
+  "{ command -v python > /dev/null || command -v python3 > /dev/null" +
+    ` || { echo "the base image has no Python" >&2; exit 1; }; }`,
+  '{ command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python; }',
+  "python -m pip --version",
+];
+
+/** uv is one static program: an image with pip fetches it for a base that has neither. */
+function renderToolStage(plan: Plan, image: string): string {
+  const fetch = run({
+    mounts: [pipCache, ...trustMounts(plan.hostTrust)],
+    command: `python -m pip install --target /uv ${uvRequirement}`,
+  });
+  const settings = ["ARG PIP_BREAK_SYSTEM_PACKAGES=1", ...trustArguments(plan.hostTrust)].join(
+    "\n",
+  );
+  return [`FROM ${image} AS uv`, settings, fetch].join("\n\n");
+}
+
+/** A Python of its own, with pip, whose programs are found first. UV_PYTHON_INSTALL_MIRROR names another source. */
+function renderPython(plan: Plan): string {
+  const install = run({
+    mounts: [...trustMounts(plan.hostTrust)],
+    command: [
+      `uv python install --no-bin ${plan.pythonVersion.value}`,
+      `ln -s "$(dirname "$(uv python find --managed-python ${plan.pythonVersion.value})")" /opt/python/bin`,
+      "python -m pip --version",
+    ].join(" \\\n    && "),
+  });
+  return [
+    "COPY --from=uv /uv/bin/uv /usr/local/bin/uv",
+    `ARG UV_PYTHON_INSTALL_DIR=/opt/python\nARG UV_PYTHON_INSTALL_MIRROR\nENV PATH=/opt/python/bin:$PATH`,
+    install,
+  ].join("\n");
 }
 
 /** apt's lists and packages, shared by all builds on one base, one build at a time. */
@@ -89,9 +129,10 @@ function renderRequirements(
   const mounts = [...requirementMounts(step), pipCache, ...trustMounts(plan.hostTrust)];
   // Only a step with files of the repo needs its folder, which the mount makes.
   const enter = step.files.length > 0 || step.needsContext ? `cd ${sourceFolder} \\\n    && ` : "";
+  const index = step.index === undefined ? "" : ` --extra-index-url ${shellWord(step.index)}`;
   if (step.lock !== undefined) return run({ mounts, command: renderLock(step.lock) });
   if (step.file !== undefined) {
-    const command = `${enter}python -m pip install -r ${shellWord(step.file)}`;
+    const command = `${enter}python -m pip install -r ${shellWord(step.file)}${index}`;
     return run({ mounts, command });
   }
   const list = "/tmp/byom-requirements.txt";
@@ -100,7 +141,7 @@ function renderRequirements(
     mounts,
     command:
       `${enter}printf '%s\\n' \\\n${lines}      > ${list} \\\n` +
-      `    && python -m pip install -r ${list} \\\n    && rm ${list}`,
+      `    && python -m pip install -r ${list}${index} \\\n    && rm ${list}`,
   });
 }
 

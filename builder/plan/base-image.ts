@@ -1,4 +1,5 @@
 import { parsePythonVersion } from "../compatibility/python.ts";
+import type { Toolkit } from "../compatibility/toolkit.ts";
 import type { Config } from "../config/config.ts";
 import type { Decision } from "./plan.ts";
 import { reasonAt } from "./reason.ts";
@@ -7,10 +8,35 @@ import type { PlanSettings } from "./settings.ts";
 /** Docker's official Python images, Debian's newest stable release. */
 const pythonTemplateDefault = "python:{version}-slim";
 
+/** NVIDIA's images of CUDA, which have no Python. */
+const cudaTemplateDefault = "nvidia/cuda:{tag}";
+
+export interface BaseImageChoice {
+  readonly baseImage: Decision<string>;
+  /** Where the base has no Python: an image whose pip fetches uv, which installs one. */
+  readonly toolImage?: string;
+}
+
 /** The image that the environment starts from, and why. */
-export function chooseBaseImage(config: Config, settings: PlanSettings): Decision<string> {
-  if (settings.baseImage !== undefined)
-    return { value: settings.baseImage, reason: "--base-image" };
+export function chooseBaseImage(
+  config: Config,
+  settings: PlanSettings,
+  toolkit?: Toolkit,
+): BaseImageChoice {
+  if (settings.baseImage !== undefined) {
+    return { baseImage: { value: settings.baseImage, reason: "--base-image" } };
+  }
+  const python = choosePythonImage(config, settings);
+  if (toolkit === undefined) return { baseImage: python };
+  const template = settings.baseImages?.cuda ?? cudaTemplateDefault;
+  const { value: tag, reason } = toolkit.tag;
+  return {
+    baseImage: { value: template.replaceAll("{tag}", tag), reason },
+    toolImage: python.value,
+  };
+}
+
+function choosePythonImage(config: Config, settings: PlanSettings): Decision<string> {
   const template = settings.baseImages?.python ?? pythonTemplateDefault;
   const { major = 3, minor = 11 } = parsePythonVersion(config.pythonVersion) ?? {};
   const source = settings.baseImages?.python === undefined ? "default" : `template ${template}`;

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { GpuResolution } from "../compatibility/resolve-gpu.ts";
 import type { Config } from "../config/config.ts";
 import { walkRepository } from "../context/walk.ts";
 import { splitWeights } from "../weights/find.ts";
@@ -8,7 +9,6 @@ import { readGitVersion } from "./git.ts";
 import { defaultImageName } from "./image-name.ts";
 import { createLabels } from "./labels.ts";
 import type { OpenApiDocument, Plan, PlannedFile } from "./plan.ts";
-import { reasonAt } from "./reason.ts";
 import type { PlanSettings } from "./settings.ts";
 
 /** Cog's port and working directory; its images and its tools rely on both. */
@@ -23,13 +23,15 @@ export async function createPlan(options: {
   readonly config: Config;
   readonly directory: string;
   readonly settings?: PlanSettings;
+  /** What a GPU decides. */
+  readonly gpu?: GpuResolution | undefined;
   /** Inputs and outputs, when they are known already. */
   readonly schema?: OpenApiDocument | undefined;
   /** What `schema` leaves to the built image. */
   readonly questions?: readonly string[] | undefined;
   readonly signal?: AbortSignal;
 }): Promise<Plan> {
-  const { config, settings = {}, schema, questions = [], signal } = options;
+  const { config, settings = {}, gpu, schema, questions = [], signal } = options;
   const directory = resolve(options.directory);
   const [files, git] = await Promise.all([
     walkRepository({ directory, signal }),
@@ -41,14 +43,15 @@ export async function createPlan(options: {
     directory,
     platform: settings.platform ?? "linux/amd64",
     imageName: settings.imageName ?? config.image ?? defaultImageName(directory),
-    baseImage: chooseBaseImage(config, settings),
+    ...chooseBaseImage(config, settings, gpu?.toolkit),
     pythonVersion: choosePython(config),
     cogVersion,
     gpu: config.gpu,
-    ...(config.cuda === undefined
-      ? {}
-      : { cuda: { value: config.cuda, reason: reasonAt(config, "build.cuda") } }),
-    environment: planEnvironment(config),
+    ...(gpu?.framework === undefined ? {} : { framework: gpu.framework }),
+    ...(gpu?.cuda === undefined ? {} : { cuda: gpu.cuda }),
+    ...(gpu?.cudnn === undefined ? {} : { cudnn: gpu.cudnn }),
+    ...(gpu?.packageIndex === undefined ? {} : { packageIndex: gpu.packageIndex }),
+    environment: planEnvironment(config, gpu?.packageIndex?.value),
     contextFiles: contextFiles(config, code),
     weights,
     code,

@@ -20,7 +20,7 @@ export function chooseCogVersion(config: Config): Decision<string> {
 }
 
 /** The steps of the environment in Cog's order: apt, pip, cog itself, then the author's commands. */
-export function planEnvironment(config: Config): EnvironmentStep[] {
+export function planEnvironment(config: Config, index?: string): EnvironmentStep[] {
   const { requirements, sdkVersion } = config;
   const steps: EnvironmentStep[] = [planSystemPackages(config)];
   if (requirements.lines.some((line) => line.trim() !== "")) {
@@ -30,6 +30,7 @@ export function planEnvironment(config: Config): EnvironmentStep[] {
       ...(requirements.file === undefined ? {} : { file: requirements.file }),
       files: requirements.files,
       needsContext: requirements.folders.length > 0,
+      ...(index === undefined ? {} : { index }),
       ...(requirements.lock === undefined ? {} : { lock: requirements.lock }),
     });
   }

@@ -6,12 +6,20 @@ export interface Plan {
   /** Local tag of the result, such as `cog-my-model`. */
   readonly imageName: string;
   readonly baseImage: Decision<string>;
+  /** Where the base image has no Python: an image with pip, from which the build takes uv to install one. */
+  readonly toolImage?: string;
   /** `X.Y` or `X.Y.Z`, as the author wrote it. */
   readonly pythonVersion: Decision<string>;
   readonly cogVersion: Decision<string>;
   readonly gpu: boolean;
-  /** The CUDA version that the author asks for; absent when the packages bring their own. */
+  /** The framework that decides over CUDA, such as `torch 2.5.1`. */
+  readonly framework?: Decision<string>;
+  /** `X.Y`; absent without a GPU. */
   readonly cuda?: Decision<string>;
+  /** Major version. */
+  readonly cudnn?: Decision<string>;
+  /** An index that pip asks beside its own, for wheels of this CUDA. */
+  readonly packageIndex?: Decision<string>;
   /** Steps of the environment, in order; everything that must execute at build time. */
   readonly environment: readonly EnvironmentStep[];
   /** Repo files that the environment's steps read (requirements, local wheels): the whole build context. */
@@ -82,6 +90,8 @@ export type EnvironmentStep =
       readonly files: readonly string[];
       /** True when pip builds a folder of the repo (`-e .`), so that it needs the whole context. */
       readonly needsContext: boolean;
+      /** An index that byom adds for wheels of the plan's CUDA. */
+      readonly index?: string;
       /** Set when `file` is a `uv.lock`, whose packages `lines` are: pip installs what uv exports of it. */
       readonly lock?: {
         /** Indexes other than pip's own that hold some of the packages. */

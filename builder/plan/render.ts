@@ -11,7 +11,10 @@ export function renderPlan(plan: Plan): string {
     ["python", decided(plan.pythonVersion)],
     ["cog", decided(plan.cogVersion)],
     ["gpu", plan.gpu ? "yes" : "no"],
-    ...(plan.cuda === undefined ? [] : [["cuda", decided(plan.cuda)] as [string, string]]),
+    ...decidedRow("framework", plan.framework),
+    ...decidedRow("cuda", plan.cuda),
+    ...decidedRow("cudnn", plan.cudnn),
+    ...decidedRow("pip index", plan.packageIndex),
     ["predictor", plan.predictor ?? "none: the image holds only an environment"],
     ...(plan.trainer === undefined ? [] : [["trainer", plan.trainer] as [string, string]]),
     ["command", [...plan.entrypoint, ...plan.command].join(" ")],
@@ -37,6 +40,13 @@ export function renderBytes(sizeBytes: number): string {
     unit++;
   }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+function decidedRow(
+  name: string,
+  decision: { readonly value: string; readonly reason: string } | undefined,
+): [string, string][] {
+  return decision === undefined ? [] : [[name, decided(decision)]];
 }
 
 function decided(decision: { readonly value: string; readonly reason: string }): string {

@@ -4,8 +4,11 @@ import type { HostTrust } from "./plan.ts";
 export interface PlanSettings {
   /** The base image itself, such as `--base-image` gives it; used as it is. */
   readonly baseImage?: string;
-  /** Templates, such as a company's mirror: `mirror.example.com/python:{version}-slim` with `{version}` = `X.Y`. */
-  readonly baseImages?: { readonly python?: string };
+  /**
+   * Templates, such as a company's mirror: `mirror.example.com/python:{version}-slim` with `{version}` = `X.Y`, and
+   * `mirror.example.com/nvidia/cuda:{tag}` with NVIDIA's own tags.
+   */
+  readonly baseImages?: { readonly python?: string; readonly cuda?: string };
   /** Default `linux/amd64`. */
   readonly platform?: "linux/amd64" | "linux/arm64";
   readonly hostTrust?: HostTrust;

@@ -1,4 +1,5 @@
 import type { CommandEntry } from "../command.ts";
+import { machineCommands } from "../machine-commands.ts";
 
 /**
  * Every verb, in the order of `byom --help`: from a repo to a call, then the platform, then the host. Only the chosen
@@ -363,30 +364,5 @@ export const commands: readonly CommandEntry[] = [
     summary: "take a limit back",
     load: async () => (await import("./limits.ts")).limitsRemove,
   },
-  {
-    name: "doctor",
-    summary: "check this machine, and the model repo when there is one",
-    load: async () => (await import("./doctor.ts")).doctor,
-  },
-  {
-    name: "host setup",
-    summary:
-      "install and start what this machine lacks: engine, CRIU, OCI runtime, registry, base image",
-    load: async () => (await import("./host.ts")).hostSetup,
-  },
-  {
-    name: "host check",
-    summary: "what this machine can do, and what it would take to do more",
-    load: async () => (await import("./host.ts")).hostCheck,
-  },
-  {
-    name: "host teardown",
-    summary: "take back what `host setup` did",
-    load: async () => (await import("./host.ts")).hostTeardown,
-  },
-  {
-    name: "host base-image",
-    summary: "make a Python base image from the distribution's packages",
-    load: async () => (await import("./host.ts")).hostBaseImage,
-  },
+  ...machineCommands,
 ];

@@ -133,7 +133,10 @@ const performers: Readonly<Record<HostStepId, Performer>> = {
     if (await hasAnyBaseImage(engine, state.settings, options.signal)) return "was there already";
     const made = baseImageTemplate.replace("{version}", defaultPythonVersion);
     if (await hasImage(engine.docker, made, options)) {
-      state.settings = { ...state.settings, baseImages: { python: baseImageTemplate } };
+      state.settings = {
+        ...state.settings,
+        baseImages: { ...state.settings.baseImages, python: baseImageTemplate },
+      };
       return `${made} was there already`;
     }
     const pulled = await tryPull(engine.docker, usualBaseImage, options);
@@ -145,7 +148,10 @@ const performers: Readonly<Record<HostStepId, Performer>> = {
       pythonVersion: defaultPythonVersion,
     };
     const reference = await makeBaseImageIn(target, options);
-    state.settings = { ...state.settings, baseImages: { python: baseImageTemplate } };
+    state.settings = {
+      ...state.settings,
+      baseImages: { ...state.settings.baseImages, python: baseImageTemplate },
+    };
     return `${reference} from Debian's packages`;
   },
 };

@@ -42,11 +42,23 @@ test("every field arrives in the config as the author wrote it", async () => {
       lines: ["numpy==1.26.4; python_version >= '3.8'"],
       files: [],
       folders: [],
+      items: [
+        {
+          text: "numpy==1.26.4; python_version >= '3.8'",
+          file: "cog.yaml",
+          line: 8,
+          key: "build.python_packages[0]",
+        },
+      ],
     },
     run: [
-      { command: "echo one", secrets: [] },
-      { command: "echo two", secrets: [{ id: "token", target: "/run/secrets/token" }] },
-      { command: "echo three", secrets: [] },
+      { command: "echo one", secrets: [], key: "build.run[0]" },
+      {
+        command: "echo two",
+        secrets: [{ id: "token", target: "/run/secrets/token" }],
+        key: "build.run[1]",
+      },
+      { command: "echo three", secrets: [], key: "build.pre_install[0]" },
     ],
     image: "example.com/me/model",
     predictor: "predict.py:Predictor",

@@ -33,7 +33,7 @@ test("lines stay as written, and every file that pip will read is known", async 
     "wheels/b.tar.gz": "",
     "package/pyproject.toml": "",
   });
-  expect(config.requirements).toEqual({
+  expect(config.requirements).toMatchObject({
     lines,
     file: "requirements.txt",
     files: [
@@ -45,6 +45,16 @@ test("lines stay as written, and every file that pip will read is known", async 
       "wheels/b.tar.gz",
     ],
     folders: ["package", "wheels"],
+  });
+  expect(config.requirements.items).toContainEqual({
+    text: "six==1.16.0     --hash=sha256:00",
+    file: "requirements.txt",
+    line: 5,
+  });
+  expect(config.requirements.items).toContainEqual({
+    text: "six<2",
+    file: "constraints.txt",
+    line: 1,
   });
 });
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createPlan, renderDockerfile } from "../../../../builder/index.ts";
+import { readBundledTable } from "../../../../builder/compatibility/read-table.ts";
+import { createPlan, renderDockerfile, resolveGpu } from "../../../../builder/index.ts";
 import type { PlanSettings } from "../../../../builder/index.ts";
 import { configOf, writeRepo } from "../repo.ts";
 
@@ -13,7 +14,8 @@ async function dockerfileOf(
 ): Promise<string> {
   const { files = {}, settings = {} } = options;
   const config = await configOf(cogYaml, files);
-  return renderDockerfile(await createPlan({ config, directory: writeRepo(files), settings }));
+  const gpu = resolveGpu({ config, table: await readBundledTable() });
+  return renderDockerfile(await createPlan({ config, directory: writeRepo(files), settings, gpu }));
 }
 
 test("the smallest model", async () => {
@@ -79,6 +81,24 @@ test("a uv.lock is exported without network and installed by pip, its other inde
     files: { "uv.lock": lock, "pyproject.toml": '[project]\ndependencies = ["six"]\n' },
   });
   await expect(text).toMatchFileSnapshot(golden("uv-lock"));
+});
+
+test("wheels for another CUDA than PyPI's come from an index beside it, on a plain Python image", async () => {
+  const cogYaml =
+    'build: {python_version: "3.11", gpu: true, cuda: "12.1", python_packages: [torch==2.5.1]}\nrun: predict.py:P\n';
+  await expect(await dockerfileOf(cogYaml)).toMatchFileSnapshot(golden("gpu-wheels"));
+});
+
+test("a step that compiles starts from NVIDIA's image, with a Python of its own", async () => {
+  const cogYaml = [
+    "build:",
+    '  python_version: "3.11"',
+    "  gpu: true",
+    "  python_packages: [torch==2.5.1, flash-attn==2.7.4]",
+    "run: predict.py:P",
+  ].join("\n");
+  const settings = { hostTrust: { hasCertificates: true } };
+  await expect(await dockerfileOf(cogYaml, { settings })).toMatchFileSnapshot(golden("gpu-devel"));
 });
 
 test("nothing of the host is in the text unless the host needs it, and nothing is pulled but the base", async () => {

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { basename } from "node:path";
 import { expect, test } from "vitest";
-import { createPlan, loadConfig, requireConfig } from "../../../../builder/index.ts";
+import { readBundledTable } from "../../../../builder/compatibility/read-table.ts";
+import { createPlan, loadConfig, requireConfig, resolveGpu } from "../../../../builder/index.ts";
 import type { Plan, PlanSettings } from "../../../../builder/index.ts";
 import { defaultImageName } from "../../../../builder/plan/image-name.ts";
 import { writeRepo } from "../repo.ts";
@@ -12,7 +13,8 @@ async function planOf(
 ): Promise<Plan> {
   const directory = writeRepo({ "predict.py": "", ...files });
   const config = requireConfig(await loadConfig({ directory }));
-  return await createPlan({ config, directory, settings, schema: { openapi: "3.0.2" } });
+  const gpu = resolveGpu({ config, table: await readBundledTable() });
+  return await createPlan({ config, directory, settings, gpu, schema: { openapi: "3.0.2" } });
 }
 
 test("a model repo becomes a whole plan, each choice with its reason", async () => {
@@ -127,15 +129,28 @@ test("an older Python is planned on a newer one, and the plan says why", async (
   expect(plan.baseImage.value).toBe("python:3.10-slim");
 });
 
-test("a GPU model carries its CUDA version and the variables that give it the device", async () => {
+test("a GPU model carries what was resolved for it and the variables that give it the device", async () => {
   const plan = await planOf({
-    "cog.yaml": 'build: {python_version: "3.11", gpu: true, cuda: "12.4"}\nrun: predict.py:P',
+    "cog.yaml":
+      'build: {python_version: "3.11", gpu: true, cuda: "12.4", python_packages: ["torch==2.4.1"]}\nrun: predict.py:P',
   });
   expect(plan).toMatchObject({
     gpu: true,
+    framework: { value: "torch 2.4.1", reason: "cog.yaml:1" },
     cuda: { value: "12.4", reason: "cog.yaml:1 build.cuda" },
+    cudnn: { value: "9" },
+    packageIndex: { value: "https://download.pytorch.org/whl/cu124" },
     variables: { NVIDIA_VISIBLE_DEVICES: "all", NVIDIA_DRIVER_CAPABILITIES: "all" },
   });
+});
+
+test("an image of CUDA comes from the mirror that the company sets, and its Python too", async () => {
+  const plan = await planOf(
+    { "cog.yaml": 'build: {python_version: "3.11", gpu: true, cuda: "12.4"}\nrun: predict.py:P' },
+    { baseImages: { python: "mirror/python:{version}", cuda: "mirror/cuda:{tag}" } },
+  );
+  expect(plan.baseImage.value).toBe("mirror/cuda:12.4.1-cudnn-runtime-ubuntu22.04");
+  expect(plan.toolImage).toBe("mirror/python:3.11");
 });
 
 test("sdk_version pins both packages", async () => {
