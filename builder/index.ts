@@ -33,6 +33,11 @@ export type {
   SecretMount,
 } from "./plan/plan.ts";
 
+// Mending a model repo
+export { planRepairs, writeRepairs } from "./repair/repair-repository.ts";
+export type { RepairedFile, RepairPlan } from "./repair/repair-repository.ts";
+export type { Repair } from "./repair/repair.ts";
+
 // Errors
 export {
   BuilderError,

@@ -4,7 +4,7 @@ import type { CommandEntry } from "./command.ts";
 export const machineCommands: readonly CommandEntry[] = [
   {
     name: "doctor",
-    summary: "check this machine, and the model repo when there is one",
+    summary: "check this machine, and the model repo when there is one; mend the repo with --fix",
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   {

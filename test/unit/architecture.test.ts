@@ -28,7 +28,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   host: ["dockerode", "execa", "undici", "zod"],
   client: ["undici"],
   console: [],
-  cli: ["undici", "zod", "dockerode", "yaml"],
+  cli: ["undici", "zod", "dockerode", "yaml", "diff"],
 };
 
 interface Import {
