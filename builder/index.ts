@@ -1,5 +1,7 @@
 // Reading a model repo
 export { findModelDirectory, loadConfig } from "./config/load.ts";
+export { parsePythonVersion, pythonMinorMin } from "./compatibility/python.ts";
+export { createConfigJsonSchema } from "./config/json-schema.ts";
 export { hasErrors, renderProblems, requireConfig } from "./config/problems.ts";
 export type { Config, LoadedConfig, Requirements, RunItem } from "./config/config.ts";
 export { loadDeploySettings } from "./config/deploy-settings.ts";

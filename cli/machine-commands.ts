@@ -8,6 +8,16 @@ export const machineCommands: readonly CommandEntry[] = [
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   {
+    name: "config",
+    summary: "the model repo's settings as they take effect, each with its origin",
+    load: async () => (await import("./commands/config.ts")).config,
+  },
+  {
+    name: "config schema",
+    summary: "the JSON Schema of cog.yaml or byom.yaml (KIND: cog or byom), for editors",
+    load: async () => (await import("./commands/config.ts")).configSchema,
+  },
+  {
     name: "compat show",
     summary:
       "which versions of torch, TensorFlow, CUDA and GPUs go together, and from where byom knows",

@@ -6,6 +6,8 @@ import {
   hasErrors,
   loadConfig,
   loadDeploySettings,
+  parsePythonVersion,
+  pythonMinorMin,
   readCompatibilityTable,
   renderProblems,
   requireConfig,
@@ -16,9 +18,10 @@ import {
   type Plan,
   type Problem,
 } from "../builder/index.ts";
-import { loadHostSettings } from "../host/index.ts";
+import { loadHostSettings, type HostSettings } from "../host/index.ts";
 import type { Context } from "./context.ts";
 import type { Flags, Option } from "./command.ts";
+import { UsageError } from "./errors.ts";
 
 /** A model repo, read and planned. */
 export interface Repository {
@@ -38,6 +41,11 @@ export const planOptions: Readonly<Record<string, Option>> = {
     value: "IMAGE",
     help: "the base image, instead of the one that byom chooses",
   },
+  python: {
+    type: "string",
+    value: "X.Y",
+    help: "the Python of the image, instead of the one that cog.yaml names",
+  },
   gpu: { type: "string", value: "NAME", help: "check the plan for this GPU, such as h100" },
   driver: {
     type: "string",
@@ -50,6 +58,7 @@ export interface PlanFlags {
   readonly file: string | undefined;
   readonly tag: string | undefined;
   readonly baseImage: string | undefined;
+  readonly python?: string | undefined;
   /** The GPU and the driver that the image is for. */
   readonly gpu?: string | undefined;
   readonly driver?: string | undefined;
@@ -61,6 +70,7 @@ export function readPlanFlags(flags: Flags): PlanFlags {
     file: flags.text("file"),
     tag: flags.text("tag"),
     baseImage: flags.text("base-image"),
+    python: readPython(flags.text("python")),
     gpu: flags.text("gpu"),
     driver: flags.text("driver"),
   };
@@ -76,7 +86,12 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
   const file = flags.file === undefined ? {} : { file: flags.file };
   const directory = await findModelDirectory({ start: context.directory, ...file, signal });
   const [loaded, deploy, host] = await Promise.all([
-    loadConfig({ directory, ...file, signal }),
+    loadConfig({
+      directory,
+      ...file,
+      ...(flags.python !== undefined && { pythonVersion: flags.python }),
+      signal,
+    }),
     loadDeploySettings({ directory, signal }),
     loadHostSettings(context.directories, { signal }),
   ]);
@@ -100,9 +115,8 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
     ...(gpu?.problems ?? []),
   ];
   if (hasErrors(problems)) throw new ConfigInvalidError(problems);
-  const { environment } = context;
-  const python = environment["BYOM_BASE_IMAGE_PYTHON"] ?? host.baseImages?.python;
-  const cuda = environment["BYOM_BASE_IMAGE_CUDA"] ?? host.baseImages?.cuda;
+  const templates = baseImageTemplates(context.environment, host);
+  const baseImages = Object.fromEntries(templates.map(({ name, template }) => [name, template]));
   const plan = await createPlan({
     config,
     directory,
@@ -111,13 +125,37 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
     questions: schema?.questions,
     settings: {
       ...(flags.baseImage !== undefined && { baseImage: flags.baseImage }),
-      baseImages: { ...(python !== undefined && { python }), ...(cuda !== undefined && { cuda }) },
+      baseImages,
       ...(flags.tag !== undefined && { imageName: flags.tag }),
     },
     signal,
   });
   for (const line of renderProblems(problems)) context.output.note(line);
   return { directory, plan, settings: deploy.settings ?? {}, problems };
+}
+
+/** The templates of base images that this machine sets, and what sets them. */
+export function baseImageTemplates(
+  environment: Context["environment"],
+  host: HostSettings,
+): { readonly name: "python" | "cuda"; readonly template: string; readonly origin: string }[] {
+  return (["python", "cuda"] as const).flatMap((name) => {
+    const variable = `BYOM_BASE_IMAGE_${name.toUpperCase()}`;
+    const written = environment[variable];
+    if (written) return [{ name, template: written, origin: variable }];
+    const template = host.baseImages?.[name];
+    return template === undefined ? [] : [{ name, template, origin: "host.json" }];
+  });
+}
+
+function readPython(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const version = parsePythonVersion(text);
+  if (version?.major === 3 && version.minor >= pythonMinorMin) return text.trim();
+  throw new UsageError(
+    `--python ${text}: expected 3.${pythonMinorMin} or newer, which Cog needs`,
+    "--python 3.11",
+  );
 }
 
 async function resolveForGpu(

@@ -15,12 +15,16 @@ export function completeConfig(options: {
   readonly cogYaml: CogYaml;
   readonly requirements: Requirements;
   readonly environment: Readonly<Record<string, string>>;
+  /** In place of the one of cog.yaml. */
+  readonly pythonVersion?: string | undefined;
 }): Config {
   const { document, cogYaml, requirements, environment } = options;
   const build = cogYaml.build ?? {};
   return {
     file: document.file,
-    ...completePython(build.python_version?.trim()),
+    ...(options.pythonVersion === undefined
+      ? completePython(build.python_version?.trim())
+      : { pythonVersion: options.pythonVersion, isPythonOverridden: true }),
     gpu: build.gpu ?? false,
     ...given("cuda", build.cuda),
     ...given("cudnn", build.cudnn),

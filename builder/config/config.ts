@@ -10,6 +10,8 @@ export interface Config {
   readonly pythonVersion: string;
   /** What the author wrote, when byom uses another one; absent also when nothing was written. */
   readonly pythonVersionRequested?: string;
+  /** `pythonVersion` comes from a flag, whatever cog.yaml says. */
+  readonly isPythonOverridden?: boolean;
   readonly gpu: boolean;
   readonly cuda?: string;
   readonly cudnn?: string;

@@ -66,6 +66,8 @@ export interface ScalingSettings {
 export interface LoadedDeploySettings {
   /** Absent when there are errors; empty when there is no file. */
   readonly settings?: DeploySettings;
+  /** The file as it is written; absent without one. */
+  readonly document?: SourceDocument;
   readonly problems: readonly Problem[];
 }
 
@@ -97,7 +99,8 @@ export async function loadDeploySettings(options: {
     problems.push(problemAt(document, ["scaling", "min"], { severity: "error", message }));
   }
   if (hasErrors(problems)) return { problems: sortProblems(problems) };
-  return { settings: completeSettings(parsed.data, document), problems: sortProblems(problems) };
+  const settings = completeSettings(parsed.data, document);
+  return { settings, document, problems: sortProblems(problems) };
 }
 
 const duration = textField.refine((text) => parseDurationMs(text) !== undefined, "a duration");
@@ -140,6 +143,9 @@ const byomYaml = z.object({
     .array(textField.pipe(z.enum(["text", "image", "audio", "video", "file"])))
     .nullish(),
 });
+
+/** byom.yaml as written, types checked. */
+export const byomYamlSchema: z.ZodType = byomYaml;
 
 const knownKeys = {
   "": Object.keys(byomYaml.shape),

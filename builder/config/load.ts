@@ -29,9 +29,11 @@ export async function loadConfig(options: {
   readonly directory: string;
   /** Name of the file in it; default `cog.yaml`. */
   readonly file?: string;
+  /** A Python in place of cog.yaml's, such as `--python` gives it: `X.Y` or `X.Y.Z`. */
+  readonly pythonVersion?: string;
   readonly signal?: AbortSignal;
 }): Promise<LoadedConfig> {
-  const { directory, file = "cog.yaml", signal } = options;
+  const { directory, file = "cog.yaml", pythonVersion, signal } = options;
   const source = await readSource({ directory, file, signal });
   if (source === undefined) throw await notFoundError(directory, file);
   const { document, problems } = source;
@@ -50,7 +52,7 @@ export async function loadConfig(options: {
   const environment = readEnvironment(document, cogYaml.environment ?? []);
   const requirements = await readRequirements({ directory, document, cogYaml, signal });
   problems.push(
-    ...checkSemantics(document, cogYaml),
+    ...checkSemantics(document, cogYaml, { hasPython: pythonVersion !== undefined }),
     ...environment.problems,
     ...requirements.problems,
   );
@@ -60,6 +62,7 @@ export async function loadConfig(options: {
     cogYaml,
     requirements: requirements.requirements,
     environment: environment.variables,
+    pythonVersion,
   });
   return { config, problems: sortProblems(problems) };
 }

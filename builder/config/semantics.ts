@@ -14,9 +14,14 @@ import type { SourceDocument, SourcePath } from "./source.ts";
 export const referencePattern: RegExp = /^([^:\s][^:]*\.py):([A-Za-z_]\w*)$/;
 
 /** What is well-typed and still wrong, or will surprise. No disk is read. */
-export function checkSemantics(document: SourceDocument, cogYaml: CogYaml): Problem[] {
+export function checkSemantics(
+  document: SourceDocument,
+  cogYaml: CogYaml,
+  /** A Python from elsewhere: what cog.yaml says of it does not matter. */
+  { hasPython = false }: { readonly hasPython?: boolean } = {},
+): Problem[] {
   const checks = [
-    checkPython,
+    ...(hasPython ? [] : [checkPython]),
     checkPackages,
     checkCuda,
     checkRunItems,

@@ -55,5 +55,6 @@ export function choosePython(config: Config): Decision<string> {
     const reason = `${place} asks for ${pythonVersionRequested}; cog needs ${pythonVersion} or newer`;
     return { value: pythonVersion, reason };
   }
+  if (config.isPythonOverridden === true) return { value: pythonVersion, reason: "--python" };
   return { value: pythonVersion, reason: reasonAt(config, "build.python_version") };
 }

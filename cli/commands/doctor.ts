@@ -7,6 +7,7 @@ import {
   renderProblems,
   writeRepairs,
   type Problem,
+  type Repair,
   type RepairPlan,
 } from "../../builder/index.ts";
 import { checkHost } from "../../host/index.ts";
@@ -42,7 +43,7 @@ export const doctor: Command = {
     const report = {
       host,
       isFixed: flags.has("fix"),
-      repairs: plan.repairs.map(({ edits: _, created: __, ...repair }) => repair),
+      repairs: plan.repairs.map(describeRepair),
       diffs: plan.files.map((changed) => ({ path: changed.path, diff: renderDiff(changed) })),
       problems,
     };
@@ -64,6 +65,11 @@ export const doctor: Command = {
     output.answer(`${renderHostCheck(host)}\n\nmodel repo ${directory}: ${summary}`, report);
   },
 };
+
+/** Without its edits, which the differences show. */
+function describeRepair({ severity, file, line, key, message, action }: Repair): object {
+  return { severity, file, line, key, message, action };
+}
 
 /** What is wrong now, errors too; warnings are printed by the reading itself. */
 async function findProblems(repository: {

@@ -129,6 +129,18 @@ test("an older Python is planned on a newer one, and the plan says why", async (
   expect(plan.baseImage.value).toBe("python:3.10-slim");
 });
 
+test("a Python that a flag gives wins over a cog.yaml that none could build", async () => {
+  const directory = writeRepo({
+    "predict.py": "",
+    "cog.yaml": 'build: {python_version: "2.7"}\nrun: predict.py:P',
+  });
+  const loaded = await loadConfig({ directory, pythonVersion: "3.12" });
+  expect(loaded.problems).toEqual([]);
+  const plan = await createPlan({ config: requireConfig(loaded), directory });
+  expect(plan.pythonVersion).toEqual({ value: "3.12", reason: "--python" });
+  expect(plan.baseImage.value).toBe("python:3.12-slim");
+});
+
 test("a GPU model carries what was resolved for it and the variables that give it the device", async () => {
   const plan = await planOf({
     "cog.yaml":
