@@ -26,12 +26,13 @@ export function problemAt(
   details: { severity: Problem["severity"]; message: string; hint?: string | undefined },
 ): Problem {
   const key = dottedKey(path);
-  const line = lineOf(document, path);
+  // What concerns the file as a whole stands at its beginning.
+  const line = lineOf(document, path) ?? 1;
   const hint = details.hint ?? exampleLines[key.replaceAll(/\[\d+\]/g, "[]")];
   return {
     severity: details.severity,
     file: document.file,
-    ...(line === undefined ? {} : { line }),
+    line,
     ...(key === "" ? {} : { key }),
     message: details.message,
     ...(hint === undefined ? {} : { hint }),

@@ -5,6 +5,7 @@ import type { Problem } from "../problem.ts";
 import { completeConfig } from "./complete.ts";
 import type { LoadedConfig, Requirements } from "./config.ts";
 import { readEnvironment } from "./environment.ts";
+import { findForeign } from "./foreign.ts";
 import { issueProblems, problemAt } from "./issues.ts";
 import { deprecatedKeyProblems, unknownKeyProblems } from "./keys.ts";
 import { hasErrors, sortProblems } from "./problems.ts";
@@ -42,10 +43,14 @@ export async function loadConfig(options: {
     return { problems: [problemAt(document, [], { severity: "error", ...notMapping })] };
   }
 
+  const foreign = findForeign(document, cogYamlKeys[""] ?? []);
+  if (foreign !== undefined) return { problems: [...problems, foreign] };
   problems.push(...unknownKeyProblems(document, cogYamlKeys), ...deprecatedKeyProblems(document));
   const parsed = cogYamlSchema.safeParse(document.value ?? {});
   if (!parsed.success) {
-    problems.push(...issueProblems(document, parsed.error), ...legacyProblems(document));
+    const legacy = legacyProblems(document);
+    const issues = issueProblems(document, parsed.error);
+    problems.push(...issues.filter(({ key }) => !legacy.some((one) => one.key === key)), ...legacy);
     return { problems: sortProblems(problems) };
   }
   const cogYaml = parsed.data;
@@ -126,8 +131,8 @@ function legacyProblems(document: SourceDocument): Problem[] {
   const isBuild = Object.keys(environment).some((key) => cogYamlKeys.build?.includes(key));
   if (!isBuild) return [];
   const message = "the 2021 name of build:";
-  const hint = "rename environment: to build:";
-  return [problemAt(document, ["environment"], { severity: "warning", message, hint })];
+  const hint = "rename environment: to build:, or run `byom doctor --fix`";
+  return [problemAt(document, ["environment"], { severity: "error", message, hint })];
 }
 
 const notMapping = {

@@ -21,7 +21,7 @@ export async function readSource(options: {
     const stats = await stat(path);
     if (stats.size > fileBytesMax) {
       const message = `${stats.size} bytes are more than the ${fileBytesMax} that byom reads`;
-      return { problems: [{ severity: "error", file, message }] };
+      return { problems: [{ severity: "error", file, line: 1, message }] };
     }
     const bytes = await readFile(path, signal === undefined ? {} : { signal });
     return parseSource(file, new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -29,7 +29,7 @@ export async function readSource(options: {
     signal?.throwIfAborted();
     if (cause instanceof TypeError) {
       const hint = "save the file as UTF-8";
-      return { problems: [{ severity: "error", file, message: "not UTF-8 text", hint }] };
+      return { problems: [{ severity: "error", file, line: 1, message: "not UTF-8 text", hint }] };
     }
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new RepositoryReadError({ path, cause });

@@ -9,6 +9,7 @@ import { problemAt } from "./issues.ts";
 import type { CogYaml } from "./schema.ts";
 import { valueAt } from "./source.ts";
 import type { SourceDocument, SourcePath } from "./source.ts";
+import { checkWeights } from "./weights.ts";
 
 /** `predict.py:Predictor`: a Python file of the repo and a name in it. */
 export const referencePattern: RegExp = /^([^:\s][^:]*\.py):([A-Za-z_]\w*)$/;
@@ -196,11 +197,6 @@ function checkReferences({ cogYaml, report }: Check): Problem[] {
     }
   }
   return problems;
-}
-
-function checkWeights({ cogYaml, report }: Check): Problem[] {
-  if ((cogYaml.weights?.length ?? 0) === 0 || cogYaml.model) return [];
-  return [report("error", ["weights"], "weights needs model", "rename 'image' to 'model'")];
 }
 
 function checkEmptyReference({ cogYaml, report }: Check): Problem[] {

@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Document, Node, YAMLMap } from "yaml";
 import type { Problem } from "../problem.ts";
+import { describeForeignText } from "./foreign-text.ts";
 
 /** Nodes in one file, aliases expanded: far above any real file, far below what would fill the memory. */
 const nodeCountMax = 100_000;
@@ -37,6 +38,7 @@ export function parseSource(
 ): { document?: SourceDocument; problems: Problem[] } {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, merge: true, prettyErrors: false });
+  const foreign = document.errors.length === 0 ? undefined : describeForeignText(text);
   const problems = document.errors.map((error): Problem => ({
     severity: "error",
     file,
@@ -44,8 +46,11 @@ export function parseSource(
     line: Math.min(lineCounter.linePos(error.pos[0]).line, text.trimEnd().split("\n").length),
     message: `not valid YAML: ${firstLine(error.message)}`,
     hint: syntaxHints[error.code] ?? "check the indentation, the dashes and the quotes around it",
+    ...foreign,
   }));
   if (problems.length > 0) return { problems: problems.slice(0, 1) };
+  const page = isScalar(document.contents) ? describeForeignText(text) : undefined;
+  if (page !== undefined) return { problems: [{ severity: "error", file, line: 1, ...page }] };
   const reader = new SourceReader(document, lineCounter);
   try {
     return {
@@ -54,7 +59,8 @@ export function parseSource(
     };
   } catch (error) {
     if (!(error instanceof TooManyNodesError)) throw error;
-    return { problems: [{ severity: "error", file, message: "too many values (YAML aliases?)" }] };
+    const message = "too many values (YAML aliases?)";
+    return { problems: [{ severity: "error", file, line: 1, message }] };
   }
 }
 

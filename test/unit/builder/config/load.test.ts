@@ -199,7 +199,7 @@ test.each([
   ["a missing space", "build:1\n  gpu: true\n", 1],
   ["a duplicated key", "run: a.py:A\nbuild: {}\nbuild: {}\n", 3],
   ["an open quote", 'build:\n  run:\n    - "echo\n', 3],
-  ["a list", "- build\n", undefined],
+  ["a list", "- build\n", 1],
 ])("%s is refused with its line, not a stack trace", async (_name, cogYaml, line) => {
   const directory = writeRepo({ "cog.yaml": cogYaml });
   const { config, problems } = await loadConfig({ directory });
