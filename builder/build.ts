@@ -6,6 +6,7 @@ import { buildEnvironment } from "./docker/environment.ts";
 import type { BuiltEnvironment } from "./docker/environment.ts";
 import { assembleImageConfig } from "./docker/image-config.ts";
 import { loadIntoEngine } from "./docker/load.ts";
+import { buildOwnDockerfile } from "./docker/own-dockerfile.ts";
 import { findPipFreeze } from "./docker/pip-freeze.ts";
 import type { LoadedHostTrust } from "./docker/trust.ts";
 import { renderDockerfile } from "./dockerfile/render.ts";
@@ -43,9 +44,13 @@ export interface BuildRequest {
  */
 export async function buildImage(request: BuildRequest): Promise<Image> {
   const { engine, trust, onEvent, signal } = request;
-  const plan = withTrust(request.plan, trust);
   using store = openBuilderStore(request);
   const cache = createDigestCache({ store });
+  const plan = await buildOwnDockerfile({
+    ...request,
+    plan: withTrust(request.plan, trust),
+    cache,
+  });
   const { built, layers } = await buildParts({ ...request, plan, cache });
   const finish = async (finished: Plan, finishedLayers: typeof layers): Promise<Image> => {
     const parts = { plan: finished, engine, built, layers: finishedLayers, store, signal };

@@ -126,6 +126,12 @@ export async function loadRepository(context: Context, flags: PlanFlags): Promis
     settings: {
       ...(flags.baseImage !== undefined && { baseImage: flags.baseImage }),
       baseImages,
+      ...(deploy.settings?.dockerfile !== undefined && {
+        dockerfile: {
+          value: deploy.settings.dockerfile,
+          reason: `byom.yaml:${deploy.document?.lines["build.dockerfile"] ?? 1} build.dockerfile`,
+        },
+      }),
       ...(flags.tag !== undefined && { imageName: flags.tag }),
     },
     signal,

@@ -37,6 +37,8 @@ export interface DeploySettings {
   readonly secrets?: readonly NamedSecret[];
   /** Whether instances start from a snapshot: where it pays (true), never (false), or also where it does not pay. */
   readonly snapshot?: boolean | "always";
+  /** An own Dockerfile, relative to the repo: the environment starts from what it builds. */
+  readonly dockerfile?: string;
   /** Where inputs and outputs differ from the names that the gateway expects. */
   readonly mapping?: MappingSettings;
   /** What the model takes, such as `text` and `image`. */
@@ -124,6 +126,7 @@ const mappingSchema = z.object({
   chat_template: textField.nullish(),
   template_variables: mappingField(z.record(z.string(), textField)).nullish(),
 });
+const buildSchema = z.object({ dockerfile: textField.nullish() });
 const byomYaml = z.object({
   model: modelId.nullish(),
   description: textField.nullish(),
@@ -139,6 +142,7 @@ const byomYaml = z.object({
   secrets: secretsField.nullish(),
   snapshot: z.union([textField.pipe(z.literal("always")), flagField]).nullish(),
   mapping: mappingField(mappingSchema).nullish(),
+  build: mappingField(buildSchema).nullish(),
   modalities: z
     .array(textField.pipe(z.enum(["text", "image", "audio", "video", "file"])))
     .nullish(),
@@ -152,6 +156,7 @@ const knownKeys = {
   example: Object.keys(exampleSchema.shape),
   scaling: Object.keys(scalingSchema.shape),
   mapping: Object.keys(mappingSchema.shape),
+  build: Object.keys(buildSchema.shape),
   "secrets[]": secretKeys,
 };
 
@@ -185,6 +190,7 @@ function completeSettings(
     gpuSnapshot: byom.gpu_snapshot,
     secrets: byom.secrets,
     snapshot: byom.snapshot,
+    dockerfile: byom.build?.dockerfile,
     mapping:
       mapping &&
       present<MappingSettings>({
@@ -205,7 +211,7 @@ function present<Value extends object>(value: {
   return Object.fromEntries(entries) as Value;
 }
 
-/** Every `@FILE` has to be there before minutes go into a build. */
+/** Every `@FILE`, and the Dockerfile, has to be there before minutes go into a build. */
 async function fileProblems(options: {
   readonly directory: string;
   readonly document: SourceDocument;
@@ -215,13 +221,23 @@ async function fileProblems(options: {
   const input = valueAt(document.value, ["example", "input"]);
   const inputs = Object.entries(isSourceMapping(input) ? input : {});
   const template = ["mapping", "chat_template"];
+  const dockerfile = valueAt(document.value, ["build", "dockerfile"]);
   const places = [
+    {
+      path: ["build", "dockerfile"],
+      value: typeof dockerfile === "string" ? `@${dockerfile}` : null,
+    },
     ...inputs.map(([name, value]) => ({ path: ["example", "input", name], value })),
     { path: template, value: valueAt(document.value, template) },
   ];
   const problems: Problem[] = [];
   for (const { path, value } of places) {
     if (typeof value !== "string" || !value.startsWith("@")) continue;
+    if (path[0] === "build" && (value[1] === "/" || value.split(/[@/]/).includes(".."))) {
+      const message = `${value.slice(1)} lies outside of the model repo`;
+      problems.push(problemAt(document, path, { severity: "error", message }));
+      continue;
+    }
     signal?.throwIfAborted();
     const stats = await stat(join(directory, value.slice(1))).catch(() => undefined);
     if (stats?.isFile() === true) continue;

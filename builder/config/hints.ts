@@ -38,6 +38,7 @@ export const exampleLines: Readonly<Record<string, string>> = {
   prediction_timeout: "write a number with ms, s, m or h, such as 30s",
   memory: "write a number with KiB, MiB or GiB, such as 4GiB",
   cpus: "write a number above 0, such as 2 or 0.5",
+  "build.dockerfile": "write build: {dockerfile: Dockerfile}",
   snapshot: "write snapshot: true or snapshot: false",
   gpu_snapshot: "write gpu_snapshot: false for cold starts with GPUs",
   gpus: "write gpus: all, or a list of indexes or UUIDs",

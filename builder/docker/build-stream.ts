@@ -177,5 +177,8 @@ const hints: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
 
 function hintFor(text: string): string {
   const known = hints.find(({ pattern }) => pattern.test(text));
-  return known?.hint ?? "correct the step in cog.yaml; byom plan shows what each step runs";
+  return (
+    known?.hint ??
+    "correct the step in cog.yaml (byom plan shows what each runs) or in your Dockerfile"
+  );
 }

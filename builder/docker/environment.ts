@@ -1,22 +1,21 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import type { OnBuilderEvent } from "../events.ts";
 import type { Environment } from "../image.ts";
 import { packLayer } from "../layer/layer.ts";
 import type { LayerEntry } from "../layer/layer.ts";
-import { hashSegments, readSegments } from "../layer/segment.ts";
+import { hashSegments } from "../layer/segment.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { DigestCache } from "../weights/digest-cache.ts";
 import { collectBuildContext, contextPaths, packBuildContext } from "./build-context.ts";
 import type { BuildContext } from "./build-context.ts";
-import { followBuild } from "./build-stream.ts";
 import type { DockerEngine } from "./connect.ts";
 import { ensureBaseImage } from "./base-image.ts";
 import { findEngineImage } from "./engine-image.ts";
 import type { EngineImage } from "./engine-image.ts";
-import { EnvironmentBuildError, requestEngine } from "./errors.ts";
+import { EnvironmentBuildError } from "./errors.ts";
 import { acquireLock } from "./lock.ts";
+import { solve } from "./solve.ts";
 import type { LoadedHostTrust } from "./trust.ts";
 
 /** The environment and what the engine says of it. */
@@ -68,7 +67,13 @@ export async function buildEnvironment(request: BuildRequest): Promise<BuiltEnvi
   const builtMeanwhile = await findEngineImage({ engine, reference, signal });
   if (builtMeanwhile !== undefined) return finish(builtMeanwhile, true);
   onEvent?.({ type: "environment-start", reference });
-  await solve({ ...request, context, reference });
+  await solve({
+    ...request,
+    segments: packBuildContext(context),
+    dockerfile: contextPaths.dockerfile,
+    platform: plan.platform,
+    reference,
+  });
   const built = await findEngineImage({ engine, reference, signal });
   if (built !== undefined) return finish(built, false);
   throw new EnvironmentBuildError({
@@ -88,13 +93,14 @@ async function computeKey(options: {
   signal?: AbortSignal | undefined;
 }): Promise<string> {
   const { context, plan, baseImageId } = options;
-  const contextDigest = await digestOf({ ...options, entries: context.keyed });
+  const contextDigest = await digestOfEntries({ ...options, entries: context.keyed });
   return createHash("sha256")
     .update(JSON.stringify([contextDigest, plan.platform, baseImageId]))
     .digest("hex");
 }
 
-async function digestOf(options: {
+/** Of an archive; what did not change since it was read is not read again. */
+export async function digestOfEntries(options: {
   entries: readonly LayerEntry[];
   cache: DigestCache;
   signal?: AbortSignal | undefined;
@@ -106,91 +112,4 @@ async function digestOf(options: {
   const digest = await hashSegments({ segments: packLayer(entries), signal });
   cache.remember({ entries, digest, startedAtNs });
   return digest;
-}
-
-/**
- * POST /build with BuildKit and without a session: the base image is in the engine already, so BuildKit needs
- * no credentials. Closing the connection cancels the solve; the explicit request covers proxies in between.
- */
-async function solve(
-  options: BuildRequest & { context: BuildContext; reference: string },
-): Promise<void> {
-  const { engine, plan, trust, reference, onEvent, signal } = options;
-  const buildId = randomUUID();
-  const archive = Readable.from(
-    readSegments({ segments: packBuildContext(options.context), signal }),
-    { objectMode: false },
-  );
-  try {
-    const stream = await startBuild({
-      engine,
-      archive,
-      signal,
-      query: {
-        version: "2",
-        buildid: buildId,
-        dockerfile: contextPaths.dockerfile,
-        t: reference,
-        platform: plan.platform,
-        buildargs: JSON.stringify(trust.proxies),
-        ...(hasLoopbackProxy(trust) ? { networkmode: "host" } : {}),
-      },
-    });
-    await followBuild({ stream, onEvent });
-  } catch (error) {
-    if (signal?.aborted === true) {
-      await cancelBuild({ engine, buildId });
-      signal.throwIfAborted();
-    }
-    throw error;
-  } finally {
-    archive.destroy();
-  }
-}
-
-/** A proxy on this machine's loopback is reached only from the host's network. */
-function hasLoopbackProxy(trust: LoadedHostTrust): boolean {
-  return Object.entries(trust.proxies).some(
-    ([name, value]) =>
-      !/^no_proxy$/i.test(name) && /^(\w+:\/\/)?(.*@)?(localhost|127\.|\[::1\])/.test(value),
-  );
-}
-
-async function startBuild(options: {
-  engine: DockerEngine;
-  archive: Readable;
-  query: Readonly<Record<string, string>>;
-  signal?: AbortSignal | undefined;
-}): Promise<Readable> {
-  const { engine, archive, query, signal } = options;
-  return await requestEngine("start the build", { signal }, () => {
-    const { promise, resolve, reject } = Promise.withResolvers<Readable>();
-    const request = {
-      path: "/build?",
-      method: "POST",
-      options: query,
-      file: archive,
-      isStream: true,
-      ...(signal === undefined ? {} : { abortSignal: signal }),
-      statusCodes: { 200: true, 400: "bad parameter", 500: "server error" },
-    };
-    engine.docker.modem.dial(request, (error: unknown, stream: unknown) => {
-      if (error !== null && error !== undefined) reject(error);
-      else resolve(stream as Readable);
-    });
-    return promise;
-  });
-}
-
-async function cancelBuild(options: { engine: DockerEngine; buildId: string }): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const request = {
-    path: "/build/cancel?",
-    method: "POST",
-    options: { id: options.buildId },
-    statusCodes: { 200: true, 204: true, 404: true, 500: "server error" },
-  };
-  // The connection is closed already: a failure here changes nothing.
-  options.engine.docker.modem.dial(request, () => resolve());
-  await promise;
 }

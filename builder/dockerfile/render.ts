@@ -19,6 +19,7 @@ export function renderDockerfile(plan: Plan): string {
   const instructions = [
     ...(plan.toolImage === undefined ? [] : [renderToolStage(plan, plan.toolImage)]),
     `FROM ${plan.baseImage.value}`,
+    plan.baseUser === undefined ? "" : "USER root",
     [
       "ARG DEBIAN_FRONTEND=noninteractive",
       // Debian marks its Python as managed by apt (PEP 668); a container is the place to install into it all the same.
@@ -37,6 +38,7 @@ export function renderDockerfile(plan: Plan): string {
     ),
     renderHelper(),
     `WORKDIR ${plan.workingDirectory}`,
+    plan.baseUser === undefined ? "" : `USER ${plan.baseUser}`,
   ];
   return `${instructions.filter((text) => text !== "").join("\n\n")}\n`;
 }

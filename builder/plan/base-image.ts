@@ -11,8 +11,12 @@ const pythonTemplateDefault = "python:{version}-slim";
 /** NVIDIA's images of CUDA, which have no Python. */
 const cudaTemplateDefault = "nvidia/cuda:{tag}";
 
+/** The repository of images that own Dockerfiles make; a build adds the tag. */
+export const ownDockerfileImage = "byom-dockerfile";
+
 export interface BaseImageChoice {
   readonly baseImage: Decision<string>;
+  readonly dockerfile?: Decision<string>;
   /** Where the base has no Python: an image whose pip fetches uv, which installs one. */
   readonly toolImage?: string;
 }
@@ -25,6 +29,13 @@ export function chooseBaseImage(
 ): BaseImageChoice {
   if (settings.baseImage !== undefined) {
     return { baseImage: { value: settings.baseImage, reason: "--base-image" } };
+  }
+  if (settings.dockerfile !== undefined) {
+    const { value, reason } = settings.dockerfile;
+    return {
+      baseImage: { value: ownDockerfileImage, reason: `${value} builds it, whole: ${reason}` },
+      dockerfile: settings.dockerfile,
+    };
   }
   const python = choosePythonImage(config, settings);
   if (toolkit === undefined) return { baseImage: python };

@@ -6,6 +6,13 @@ export interface Plan {
   /** Local tag of the result, such as `cog-my-model`. */
   readonly imageName: string;
   readonly baseImage: Decision<string>;
+  /**
+   * An own Dockerfile, relative to the repo: it is built first, whole, with the repo's files, and `baseImage` is what it
+   * makes.
+   */
+  readonly dockerfile?: Decision<string>;
+  /** The base image's own user; the environment's steps run as root and give it back. */
+  readonly baseUser?: string;
   /** Where the base image has no Python: an image with pip, from which the build takes uv to install one. */
   readonly toolImage?: string;
   /** `X.Y` or `X.Y.Z`, as the author wrote it. */

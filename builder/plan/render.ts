@@ -7,6 +7,7 @@ const listedFilesMax = 10;
 export function renderPlan(plan: Plan): string {
   const rows: [string, string][] = [
     ["image", `${plan.imageName} (${plan.platform})`],
+    ...decidedRow("dockerfile", plan.dockerfile),
     ["base image", decided(plan.baseImage)],
     ["python", decided(plan.pythonVersion)],
     ["cog", decided(plan.cogVersion)],

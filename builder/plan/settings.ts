@@ -1,4 +1,4 @@
-import type { HostTrust } from "./plan.ts";
+import type { Decision, HostTrust } from "./plan.ts";
 
 /** What the user or the company sets for every build, beside cog.yaml. */
 export interface PlanSettings {
@@ -9,6 +9,8 @@ export interface PlanSettings {
    * `mirror.example.com/nvidia/cuda:{tag}` with NVIDIA's own tags.
    */
   readonly baseImages?: { readonly python?: string; readonly cuda?: string };
+  /** An own Dockerfile, relative to the repo, and where it is asked for. */
+  readonly dockerfile?: Decision<string>;
   /** Default `linux/amd64`. */
   readonly platform?: "linux/amd64" | "linux/arm64";
   readonly hostTrust?: HostTrust;

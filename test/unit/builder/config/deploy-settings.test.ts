@@ -107,6 +107,20 @@ test("an example whose file is missing, and a minimum above the maximum, are err
   ]);
 });
 
+test("an own Dockerfile has to be a file of the repo", async () => {
+  const problemsFor = async (path: string): Promise<readonly string[]> => {
+    const files = { "byom.yaml": `build:\n  dockerfile: ${path}\n`, "docker/Dockerfile": "" };
+    return renderProblems((await loadDeploySettings({ directory: writeRepo(files) })).problems);
+  };
+  expect(await problemsFor("docker/Dockerfile")).toEqual([]);
+  expect(await problemsFor("Dockerfile")).toEqual([
+    expect.stringContaining("byom.yaml:2 build.dockerfile: Dockerfile does not exist"),
+  ]);
+  for (const path of ["../Dockerfile", "/etc/passwd"]) {
+    expect(await problemsFor(path)).toEqual([expect.stringContaining("outside of the model repo")]);
+  }
+});
+
 test("a value among the secrets is no name: it would be in the repo", async () => {
   const directory = writeRepo({ "byom.yaml": "secrets: [hf_token=abc]\ngpus: some\n" });
   expect(renderProblems((await loadDeploySettings({ directory })).problems)).toEqual([

@@ -141,6 +141,16 @@ test("a Python that a flag gives wins over a cog.yaml that none could build", as
   expect(plan.baseImage.value).toBe("python:3.12-slim");
 });
 
+test("an own Dockerfile makes the base, and the plan says that it builds whole", async () => {
+  const dockerfile = { value: "Dockerfile", reason: "byom.yaml:2 build.dockerfile" };
+  const plan = await planOf({ "cog.yaml": small, Dockerfile: "FROM scratch" }, { dockerfile });
+  expect(plan.dockerfile).toEqual(dockerfile);
+  expect(plan.baseImage).toEqual({
+    value: "byom-dockerfile",
+    reason: "Dockerfile builds it, whole: byom.yaml:2 build.dockerfile",
+  });
+});
+
 test("a GPU model carries what was resolved for it and the variables that give it the device", async () => {
   const plan = await planOf({
     "cog.yaml":
