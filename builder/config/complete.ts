@@ -8,6 +8,7 @@ import type { Config, Requirements, RunItem } from "./config.ts";
 import type { CogYaml } from "./schema.ts";
 import { referencePattern, withoutComparison } from "./semantics.ts";
 import type { SourceDocument } from "./source.ts";
+import { ownValue } from "../own-value.ts";
 
 /** The config with its defaults, from a cog.yaml that passed every check. */
 export function completeConfig(options: {
@@ -52,7 +53,11 @@ function completePython(
 /** An item may name several packages, as it may in Cog, which joins them all with spaces. */
 function completeSystemPackages(items: readonly string[]): string[] {
   const names = items.flatMap((item) => item.trim().split(/\s+/));
-  return [...new Set(names.map((name) => renamedDebianPackages[name] ?? withoutComparison(name)))];
+  return [
+    ...new Set(
+      names.map((name) => ownValue(renamedDebianPackages, name) ?? withoutComparison(name)),
+    ),
+  ];
 }
 
 function completeRun(build: NonNullable<CogYaml["build"]>): RunItem[] {

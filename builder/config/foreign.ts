@@ -3,6 +3,7 @@ import { deadKeys } from "./hints.ts";
 import { isSourceMapping } from "./source.ts";
 import type { SourceDocument } from "./source.ts";
 import { suggest } from "./suggest.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Other programs' files that have been found under the name cog.yaml, by keys that only they have. */
 const programs: readonly { readonly name: string; readonly keys: readonly string[] }[] = [
@@ -23,7 +24,9 @@ export function findForeign(
   if (!isSourceMapping(document.value)) return undefined;
   const keys = Object.keys(document.value);
   const isCogs = (key: string): boolean =>
-    known.includes(key) || deadKeys[key] !== undefined || suggest(key, known) !== undefined;
+    known.includes(key) ||
+    ownValue(deadKeys, key) !== undefined ||
+    suggest(key, known) !== undefined;
   const isNamed = programs.find((program) => program.keys.some((key) => keys.includes(key)));
   if (keys.length === 0 || keys.some((key) => known.includes(key))) return undefined;
   if (isNamed === undefined && keys.some(isCogs)) return undefined;

@@ -3,6 +3,7 @@ import type { Problem } from "../problem.ts";
 import { exampleLines } from "./hints.ts";
 import { dottedKey, isSourceMapping, lineOf, PlainScalar, valueAt } from "./source.ts";
 import type { SourceDocument, SourcePath, SourceValue } from "./source.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Longest value that a message repeats, in characters. */
 const quotedLengthMax = 60;
@@ -28,7 +29,7 @@ export function problemAt(
   const key = dottedKey(path);
   // What concerns the file as a whole stands at its beginning.
   const line = lineOf(document, path) ?? 1;
-  const hint = details.hint ?? exampleLines[key.replaceAll(/\[\d+\]/g, "[]")];
+  const hint = details.hint ?? ownValue(exampleLines, key.replaceAll(/\[\d+\]/g, "[]"));
   return {
     severity: details.severity,
     file: document.file,

@@ -4,6 +4,7 @@ import { problemAt } from "./issues.ts";
 import { dottedKey, isSourceMapping, valueAt } from "./source.ts";
 import type { SourceDocument, SourcePath, SourceValue } from "./source.ts";
 import { suggest } from "./suggest.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Known keys of each mapping, by dotted path with `[]` for any index. */
 export type KnownKeys = Readonly<Record<string, readonly string[]>>;
@@ -13,7 +14,7 @@ export function unknownKeyProblems(document: SourceDocument, known: KnownKeys): 
   const problems: Problem[] = [];
   visit(document.value, [], (path, mapping) => {
     const place = dottedKey(path).replaceAll(/\[\d+\]/g, "[]");
-    const names = known[place];
+    const names = ownValue(known, place);
     // A command with an unquoted `: ` in it is no mapping of keys; the schema says so.
     const isCommandGoneWrong = place === "build.run[]" && !("command" in mapping);
     if (names === undefined || isCommandGoneWrong) return;
@@ -33,7 +34,7 @@ export function deprecatedKeyProblems(document: SourceDocument): Problem[] {
     ([key]) => {
       const path = key.split(".");
       if ((valueAt(document.value, path) ?? null) === null) return [];
-      const dead = deadKeys[key];
+      const dead = ownValue(deadKeys, key);
       const message = dead === undefined ? "deprecated" : "has no effect";
       const hint = dead ?? deprecatedKeys[key];
       return [problemAt(document, path, { severity: "warning", message, hint })];
@@ -47,9 +48,9 @@ function unknownKeyHint(options: {
   readonly known: KnownKeys;
 }): string {
   const { place, key, known } = options;
-  const dead = deadKeys[place === "" ? key : `${place}.${key}`];
+  const dead = ownValue(deadKeys, place === "" ? key : `${place}.${key}`);
   if (dead !== undefined) return dead;
-  const near = suggest(key, known[place] ?? []);
+  const near = suggest(key, ownValue(known, place) ?? []);
   if (near !== undefined) return `did you mean ${near}?`;
   const home = Object.keys(known).find(
     (other) => other !== place && !other.includes("[]") && known[other]?.includes(key),
@@ -57,7 +58,7 @@ function unknownKeyHint(options: {
   if (home !== undefined) {
     return home === "" ? "move it to the top level" : `move it under ${home}:`;
   }
-  return `known here: ${(known[place] ?? []).join(", ")}`;
+  return `known here: ${(ownValue(known, place) ?? []).join(", ")}`;
 }
 
 function visit(

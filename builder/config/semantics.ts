@@ -10,6 +10,7 @@ import type { CogYaml } from "./schema.ts";
 import { valueAt } from "./source.ts";
 import type { SourceDocument, SourcePath } from "./source.ts";
 import { checkWeights } from "./weights.ts";
+import { ownValue } from "../own-value.ts";
 
 /** `predict.py:Predictor`: a Python file of the repo and a name in it. */
 export const referencePattern: RegExp = /^([^:\s][^:]*\.py):([A-Za-z_]\w*)$/;
@@ -83,7 +84,7 @@ function checkPackages({ document, cogYaml, report }: Check): Problem[] {
   for (const [index, line] of (build.system_packages ?? []).entries()) {
     const path = ["build", "system_packages", index];
     for (const name of line.trim().split(/\s+/)) {
-      const successor = renamedDebianPackages[name];
+      const successor = ownValue(renamedDebianPackages, name);
       if (successor !== undefined) {
         const message = `${name} no longer exists in Debian; installing ${successor}`;
         problems.push(report("warning", path, message, `write - ${successor}`));

@@ -2,6 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yam
 import type { Document, Node, YAMLMap } from "yaml";
 import type { Problem } from "../problem.ts";
 import { describeForeignText } from "./foreign-text.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Nodes in one file, aliases expanded: far above any real file, far below what would fill the memory. */
 const nodeCountMax = 100_000;
@@ -75,7 +76,7 @@ export function dottedKey(path: SourcePath): string {
 /** Line of the key itself, or of the nearest key around it. */
 export function lineOf(document: SourceDocument, path: SourcePath): number | undefined {
   for (let length = path.length; length > 0; length--) {
-    const line = document.lines[dottedKey(path.slice(0, length))];
+    const line = ownValue(document.lines, dottedKey(path.slice(0, length)));
     if (line !== undefined) return line;
   }
   return undefined;

@@ -6,6 +6,7 @@ import { referencePattern } from "../config/semantics.ts";
 import { suggest } from "../config/suggest.ts";
 import type { Repair } from "./repair.ts";
 import { pairsOf, type KeyedPair, type YamlText } from "./yaml-text.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Repairs of keys: old names, misspelled names, keys that nothing reads. */
 export function findKeyRepairs(yaml: YamlText): Repair[] {
@@ -37,7 +38,7 @@ function renames(yaml: YamlText): Repair[] {
 function misspelled(yaml: YamlText): Repair[] {
   return unknownPairs(yaml, cogYamlKeys).flatMap(({ pair, place, siblings }) => {
     const key = place === "" ? pair.name : `${place}.${pair.name}`;
-    if (deadKeys[key] !== undefined) return [];
+    if (ownValue(deadKeys, key) !== undefined) return [];
     const near = suggest(pair.name, cogYamlKeys[place] ?? []);
     // `predict` is old itself, and what begins with it may be meant for either.
     if (near === undefined || siblings.includes(near)) return [];

@@ -8,6 +8,7 @@ import {
 import { withoutComparison } from "../config/semantics.ts";
 import type { Repair } from "./repair.ts";
 import { blockSequence, pairsOf, quote, scalarOf, type YamlText } from "./yaml-text.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Repairs of values. `exists` tells whether the repo has a file. */
 export function findValueRepairs(yaml: YamlText, exists: (path: string) => boolean): Repair[] {
@@ -112,9 +113,10 @@ function systemPackages(yaml: YamlText): Repair[] {
   return items.flatMap((item, index) => {
     const scalar = scalarOf(item);
     if (scalar === undefined || /\s/.test(scalar.text)) return [];
-    const successor = renamedDebianPackages[scalar.text] ?? withoutComparison(scalar.text);
+    const successor =
+      ownValue(renamedDebianPackages, scalar.text) ?? withoutComparison(scalar.text);
     if (successor === scalar.text) return [];
-    const isGone = renamedDebianPackages[scalar.text] !== undefined;
+    const isGone = ownValue(renamedDebianPackages, scalar.text) !== undefined;
     return [
       yaml.repair({
         at: scalar.start,

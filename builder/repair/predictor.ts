@@ -1,6 +1,7 @@
 import type { Node } from "web-tree-sitter";
 import { childrenOf, fieldOf, fieldTextOf, lineOf } from "../python-schema/syntax.ts";
 import type { Edit, Repair } from "./repair.ts";
+import { ownValue } from "../own-value.ts";
 
 /** Names that cog no longer exports, with what became of them. Source: cog's changelog, 0.17. */
 const removedNames: Readonly<Record<string, string>> = {
@@ -74,7 +75,7 @@ function oldBase(file: string, name: string, root: Node): Repair[] {
 /** The import and the statements that silence the warning; nothing where the name is used for more. */
 function removedImports(file: string, root: Node): Repair[] {
   return importsFromCog(root).flatMap(({ statement, names }) => {
-    const gone = names.find(({ text }) => removedNames[text] !== undefined);
+    const gone = names.find(({ text }) => ownValue(removedNames, text) !== undefined);
     if (gone === undefined) return [];
     const uses = identifiersOf(root).filter(
       (word) => word.text === gone.text && !isInside(word, statement),
