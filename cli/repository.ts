@@ -18,7 +18,7 @@ import {
   type Plan,
   type Problem,
 } from "../builder/index.ts";
-import { loadHostSettings, type HostSettings } from "../host/index.ts";
+import { loadHostSettings, readHostGpu, type HostSettings } from "../host/index.ts";
 import type { Context } from "./context.ts";
 import type { Flags, Option } from "./command.ts";
 import { UsageError } from "./errors.ts";
@@ -173,6 +173,17 @@ async function resolveForGpu(
     dataDirectory: context.directories.data,
     signal: context.signal,
   });
-  const target = { ...(gpu !== undefined && { gpu }), ...(driver !== undefined && { driver }) };
-  return resolveGpu({ config, table, target });
+  if (gpu !== undefined || driver !== undefined) {
+    const target = { ...(gpu !== undefined && { gpu }), ...(driver !== undefined && { driver }) };
+    return resolveGpu({ config, table, target });
+  }
+  // The image may be for another machine than this one: what does not fit here is a warning.
+  const host = await readHostGpu({ signal: context.signal });
+  const resolution = resolveGpu({ config, table, ...(host !== undefined && { target: host }) });
+  const problems = resolution.problems.map((problem): Problem =>
+    problem.severity === "error"
+      ? { ...problem, severity: "warning", message: `${problem.message} (this machine)` }
+      : problem,
+  );
+  return { ...resolution, problems };
 }

@@ -7,6 +7,8 @@ export type { ConnectedEngine, ConnectEngine, EngineAbsence } from "./engine/con
 export { HostError } from "./errors.ts";
 export type { HostErrorCode } from "./errors.ts";
 export type { HostEvent, HostNote, HostStep, HostStepId } from "./events.ts";
+export { readHostGpu } from "./gpu.ts";
+export type { HostGpu } from "./gpu.ts";
 export { loadHostSettings } from "./settings.ts";
 export type { HostSettings } from "./settings.ts";
 export type { HostOptions } from "./setup/options.ts";

@@ -8,6 +8,7 @@ import { chooseCogVersion, planEnvironment } from "./environment.ts";
 import { readGitVersion } from "./git.ts";
 import { defaultImageName } from "./image-name.ts";
 import { createLabels } from "./labels.ts";
+import { listManagedWeights } from "./managed-weights.ts";
 import type { OpenApiDocument, Plan, PlannedFile } from "./plan.ts";
 import type { PlanSettings } from "./settings.ts";
 
@@ -38,6 +39,7 @@ export async function createPlan(options: {
     readGitVersion(directory, signal),
   ]);
   const { weights, code } = splitWeights(files);
+  const managedWeights = listManagedWeights(config.weights, files);
   const cogVersion = chooseCogVersion(config);
   return {
     directory,
@@ -54,6 +56,7 @@ export async function createPlan(options: {
     environment: planEnvironment(config, gpu?.packageIndex?.value),
     contextFiles: contextFiles(config, code),
     weights,
+    ...(managedWeights.length === 0 ? {} : { managedWeights }),
     code,
     variables: createVariables(config),
     buildVariables: config.environment,

@@ -1,3 +1,5 @@
+import type { ManagedWeight } from "./managed-weights.ts";
+
 /** What will be built and why: pure data, made without Docker and without network. `byom plan` prints it. */
 export interface Plan {
   /** Absolute path of the model repo (the folder of cog.yaml). Not part of any cache key. */
@@ -33,6 +35,8 @@ export interface Plan {
   readonly contextFiles: readonly string[];
   /** Large files that become layers of their own, below the code. */
   readonly weights: readonly PlannedFile[];
+  /** cog.yaml's `weights`, which come from elsewhere; absent without any. */
+  readonly managedWeights?: readonly ManagedWeight[];
   /** Everything else of the repo that goes to /src. */
   readonly code: readonly PlannedFile[];
   /** Environment variables of the container. */

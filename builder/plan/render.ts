@@ -1,3 +1,4 @@
+import type { ManagedWeight } from "./managed-weights.ts";
 import type { EnvironmentStep, Plan, PlannedFile } from "./plan.ts";
 
 /** Files of each kind that the text names; `--json` has them all. */
@@ -25,6 +26,7 @@ export function renderPlan(plan: Plan): string {
     rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
     ["environment, built by the engine:", ...plan.environment.flatMap(describeStep)],
     describeFiles("weights, one layer each below the code", plan.weights, largestFirst),
+    ...(plan.managedWeights === undefined ? [] : [describeManaged(plan.managedWeights)]),
     describeFiles(`code, one layer in ${plan.workingDirectory}`, plan.code, largestFirst),
     ["variables:", ...Object.entries(plan.variables).map(([name, value]) => `  ${name}=${value}`)],
   ];
@@ -100,6 +102,16 @@ function describeFiles(
     `${title}: ${count}, ${renderBytes(total)}`,
     ...listed.map((file) => `  ${file.path} ${describeSize(file)}`),
     ...(rest > 0 ? [`  and ${rest} more`] : []),
+  ];
+}
+
+function describeManaged(weights: readonly ManagedWeight[]): string[] {
+  return [
+    "weights of cog.yaml, from elsewhere:",
+    ...weights.map(({ name, target, uris, sizeBytes }) => {
+      const size = sizeBytes === undefined ? "" : `, ${renderBytes(sizeBytes)}`;
+      return `  ${name} in ${target} from ${uris.join(", ") || "nowhere yet"}${size}`;
+    }),
   ];
 }
 

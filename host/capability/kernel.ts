@@ -1,9 +1,10 @@
-import { access, readdir, readFile, statfs } from "node:fs/promises";
+import { access, readFile, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { dirname } from "node:path";
 import { findProgram, tryCommand } from "../command.ts";
 import type { Environment } from "../directories.ts";
 import { type HostCheckItem, ok, warn } from "./item.ts";
+import { readHostGpu } from "../gpu.ts";
 
 /** A model image, its layers in the registry and one snapshot fit into this. */
 const freeBytesWanted = 20 * 1024 ** 3;
@@ -58,11 +59,9 @@ export async function checkGpu(options: Options): Promise<HostCheckItem> {
     }
     return warn(name, "nvidia-smi fails", "Reload or reinstall NVIDIA's driver, see: nvidia-smi");
   }
-  const driver = await readSetting("/proc/driver/nvidia/version");
-  if (driver === undefined) return ok(name, "none: models run on the CPU");
-  const gpus = await readdir("/proc/driver/nvidia/gpus").catch(() => [] as string[]);
-  const version = /\s(\d+\.\d+[.\d]*)\s/.exec(driver)?.[1] ?? "unknown";
-  return ok(name, `${gpus.length} with driver ${version}`);
+  const found = await readHostGpu({ signal: options.signal });
+  if (found === undefined) return ok(name, "none: models run on the CPU");
+  return ok(name, `${found.gpu ?? "unknown"} with driver ${found.driver ?? "unknown"}`);
 }
 
 /** Free space where images, snapshots and the registry are. */

@@ -2,7 +2,13 @@ import { execFileSync } from "node:child_process";
 import { basename } from "node:path";
 import { expect, test } from "vitest";
 import { readBundledTable } from "../../../../builder/compatibility/read-table.ts";
-import { createPlan, loadConfig, requireConfig, resolveGpu } from "../../../../builder/index.ts";
+import {
+  createPlan,
+  loadConfig,
+  renderPlan,
+  requireConfig,
+  resolveGpu,
+} from "../../../../builder/index.ts";
 import type { Plan, PlanSettings } from "../../../../builder/index.ts";
 import { defaultImageName } from "../../../../builder/plan/image-name.ts";
 import { writeRepo } from "../repo.ts";
@@ -149,6 +155,28 @@ test("an own Dockerfile makes the base, and the plan says that it builds whole",
     value: "byom-dockerfile",
     reason: "Dockerfile builds it, whole: byom.yaml:2 build.dockerfile",
   });
+});
+
+test("cog.yaml's weights are in the plan, with the size of what the repo holds", async () => {
+  const plan = await planOf({
+    "cog.yaml": [
+      'build: {python_version: "3.11"}',
+      "run: predict.py:P",
+      "model: example.com/me/model",
+      "weights:",
+      "  - {name: base, target: /w/base, source: {uri: 'hf://org/repo@main'}}",
+      "  - {name: lora, target: /w/lora, source: [{uri: ./lora}]}",
+    ].join("\n"),
+    "lora/a.bin": Buffer.alloc(3),
+    "lora/b.bin": Buffer.alloc(4),
+  });
+  expect(plan.managedWeights).toEqual([
+    { name: "base", target: "/w/base", uris: ["hf://org/repo@main"] },
+    { name: "lora", target: "/w/lora", uris: ["./lora"], sizeBytes: 7 },
+  ]);
+  expect(renderPlan(plan)).toContain(
+    "weights of cog.yaml, from elsewhere:\n  base in /w/base from hf://org/repo@main\n  lora in /w/lora from ./lora, 7 B\n",
+  );
 });
 
 test("a GPU model carries what was resolved for it and the variables that give it the device", async () => {
