@@ -14,16 +14,17 @@ export function describeForeignText(
       hint: "download the file itself, not the page that shows it",
     };
   }
-  const line = secondBuild(text);
-  if (line === undefined) return undefined;
-  return {
-    message: `the whole file is there twice: build: stands again in line ${line}`,
-    hint: `remove everything from line ${line} on`,
-  };
+  return undefined;
 }
 
-function secondBuild(text: string): number | undefined {
-  const lines = text.split(/\r?\n/);
-  const [, second] = lines.flatMap((line, index) => (line.startsWith("build:") ? [index + 1] : []));
-  return second;
+/** Pasted twice, most often: every key is there again. `line` is that of the first one. */
+export function describeRepeatedText(
+  text: string,
+  line: number,
+): { readonly message: string; readonly hint: string } | undefined {
+  if ((text.match(/^build:/gm) ?? []).length < 2) return undefined;
+  return {
+    message: `the whole file is there twice: it begins again in line ${line}`,
+    hint: `remove everything from line ${line} on`,
+  };
 }

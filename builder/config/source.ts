@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Document, Node, YAMLMap } from "yaml";
 import type { Problem } from "../problem.ts";
-import { describeForeignText } from "./foreign-text.ts";
+import { describeForeignText, describeRepeatedText } from "./foreign-text.ts";
 import { ownValue } from "../own-value.ts";
 
 /** Nodes in one file, aliases expanded: far above any real file, far below what would fill the memory. */
@@ -40,15 +40,21 @@ export function parseSource(
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, merge: true, prettyErrors: false });
   const foreign = document.errors.length === 0 ? undefined : describeForeignText(text);
-  const problems = document.errors.map((error): Problem => ({
-    severity: "error",
-    file,
+  const lastLine = text.trimEnd().split("\n").length;
+  const problems = document.errors.map((error): Problem => {
     // What is never closed is noticed behind the last line.
-    line: Math.min(lineCounter.linePos(error.pos[0]).line, text.trimEnd().split("\n").length),
-    message: `not valid YAML: ${firstLine(error.message)}`,
-    hint: syntaxHints[error.code] ?? "check the indentation, the dashes and the quotes around it",
-    ...foreign,
-  }));
+    const line = Math.min(lineCounter.linePos(error.pos[0]).line, lastLine);
+    const isRepeated = error.code === "DUPLICATE_KEY";
+    return {
+      severity: "error",
+      file,
+      line,
+      message: `not valid YAML: ${firstLine(error.message)}`,
+      hint: syntaxHints[error.code] ?? "check the indentation, the dashes and the quotes around it",
+      ...foreign,
+      ...(isRepeated ? describeRepeatedText(text, line) : undefined),
+    };
+  });
   if (problems.length > 0) return { problems: problems.slice(0, 1) };
   const page = isScalar(document.contents) ? describeForeignText(text) : undefined;
   if (page !== undefined) return { problems: [{ severity: "error", file, line: 1, ...page }] };
