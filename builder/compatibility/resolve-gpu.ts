@@ -90,12 +90,22 @@ function chooseWheels(options: {
       problems: [],
     };
   }
+  if (framework?.name === "jax") return { ...jaxCuda(table, framework), problems: [] };
   // Without a known framework: the newest CUDA that drivers of 2022 still run.
   const newest = table.cuda.findLast(({ version }) => compareVersions(version, "13.0") < 0);
   const reason = "no known framework: the newest that drivers older than 580 run";
   return newest === undefined
     ? { problems: [] }
     : { cuda: { value: newest.version, reason }, problems: [] };
+}
+
+/** `jax[cuda12]` brings a CUDA 12; which minor release is for pip to find. */
+function jaxCuda(table: CompatibilityTable, framework: Framework): Pick<Wheels, "cuda"> {
+  const extra = framework.package?.extras.find((name) => /^cuda\d+/.test(name));
+  const major = /^cuda(\d+)/.exec(extra ?? "")?.[1];
+  const release = table.cuda.findLast(({ version }) => version.startsWith(`${major}.`));
+  if (release === undefined) return {};
+  return { cuda: { value: release.version, reason: `${framework.reason} jax[${extra}]` } };
 }
 
 /** Oldest CUDA that a GPU of today can use; older wheels have no code for it. */

@@ -88,6 +88,12 @@ test.each([
   expect(summary(await resolve(asked))).toBe(expected);
 });
 
+test("jax says by its extra which CUDA it brings, and none without one", async () => {
+  const { cuda } = await resolve({ packages: ["jax[cuda12]==0.6.0"] });
+  expect(cuda).toEqual({ value: "12.9", reason: "cog.yaml:4 jax[cuda12]" });
+  expect((await resolve({ packages: ["jax"] })).cuda).toBeUndefined();
+});
+
 test("a torch that only a command installs decides, and byom leaves the command's indexes alone", async () => {
   const run = ["pip install torch==2.4.1 --index-url https://download.pytorch.org/whl/cu121"];
   const resolution = await resolve({ run });
