@@ -3,7 +3,7 @@ import type { Decision } from "../plan/plan.ts";
 import { reasonAt } from "../plan/reason.ts";
 import type { Problem } from "../problem.ts";
 import { checkTarget, type GpuTarget } from "./gpu-target.ts";
-import { chooseToolkit, type Toolkit } from "./toolkit.ts";
+import { chooseToolkit, placeOfKey, type Toolkit } from "./toolkit.ts";
 import { namedPackages } from "./named-package.ts";
 import type { CompatibilityTable, TorchRelease } from "./table.ts";
 import { chooseFramework, type Framework } from "./framework.ts";
@@ -122,7 +122,7 @@ function chooseTorchWheels(options: {
   const asked = config.cuda === undefined ? undefined : minorOf(config.cuda);
   const local = cudaOfTag(framework.package?.local);
   const written = writtenIndex(config);
-  const place = placeOf(config, "build.cuda");
+  const place = placeOfKey(config, "build.cuda");
   if (local !== undefined || (written?.cuda !== undefined && framework.package !== undefined)) {
     const value = local ?? written?.cuda ?? "";
     const reason =
@@ -234,9 +234,4 @@ function chooseCudnn(options: {
         value: framework.torch.cudnn,
         reason: `${reason}, whatever ${reasonAt(config, "build.cudnn")} says`,
       };
-}
-
-export function placeOf(config: Config, key: string): Pick<Problem, "file" | "line" | "key"> {
-  const line = config.lines[key];
-  return { file: config.file, ...(line === undefined ? {} : { line }), key };
 }

@@ -121,7 +121,8 @@ function placeText(config: Config, key: string): string {
   return line === undefined ? config.file : `${config.file}:${line}`;
 }
 
-function placeOfKey(config: Config, key: string): Pick<Problem, "file" | "line" | "key"> {
+/** Where a GPU setting stands, or the `gpu:` that it belongs to. */
+export function placeOfKey(config: Config, key: string): Pick<Problem, "file" | "line" | "key"> {
   const line = config.lines[key] ?? config.lines["build.gpu"];
   return { file: config.file, ...(line === undefined ? {} : { line }), key };
 }
